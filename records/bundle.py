@@ -1,0 +1,75 @@
+"""What a bundle says of itself: its manifest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from records.evaluation import Evaluation
+
+FORMAT_VERSION = 1
+
+MANIFEST = "manifest.json"
+CODEC = "codec.json"
+KERAS_MODEL = "model.keras"
+ONNX_MODEL = "model.onnx"
+CARD = "README.md"
+REPORT = "report.html"
+SAMPLE_REQUEST = "sample_request.json"
+SAMPLE_ANSWER = "sample_answer.json"
+REFERENCE = "reference.npz"
+CHECKSUMS = "checksums.json"
+
+
+class Engine(BaseModel):
+    """One way to run the bundle's network, as measured when it was packaged."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """"onnxruntime" or "keras"."""
+    usable: bool
+    max_difference: float | None = None
+    """Largest absolute difference of a probability from what Keras gives on the sample."""
+    latency_ms: float | None = None
+    """Median of one example, in the packaging process, one thread."""
+    note: str = ""
+    """Why it is not usable."""
+
+
+class Manifest(BaseModel):
+    """`manifest.json`. Read before anything else of a bundle is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    bundle_id: str
+    """Unique; the tag's version in BentoML's store."""
+    run_id: str
+    created_at: str
+    """ISO 8601, UTC."""
+    kerasmith_version: str
+    task: str
+    objective: str
+    input_kind: str
+    input_shape: tuple[int, ...]
+    input_dtype: str
+    labels: tuple[str, ...]
+    engine: str
+    """The engine to serve with: the fastest of the usable ones."""
+    engines: tuple[Engine, ...]
+    outputs: tuple[str, ...] = ("prediction", "embedding")
+    """Names of the network's outputs, in order: class probabilities, and the features before the head."""
+    space: str
+    values: dict[str, Any]
+    num_parameters: int
+    size_bytes: int
+    """Of the file that the chosen engine loads."""
+    packages: dict[str, str]
+    """Versions that made the bundle."""
+    data_fingerprint: str
+    num_examples: dict[str, int]
+    """Per split."""
+    evaluation: Evaluation

@@ -1,0 +1,140 @@
+"""What is known about a dataset, from the raw example to the arrays that are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class InputKind(StrEnum):
+    """What one example is."""
+
+    IMAGE = "image"
+
+
+class Split(StrEnum):
+    """What an example is for: fitting weights, choosing between trials, or the one final reading."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """One raw example, as a source yields it."""
+
+    raw: Any
+    """An image: a file's `Path`, encoded `bytes`, or a `<uint8>[height, width]` or `[height, width, channels]` array."""
+    label: str
+    """The name of its class."""
+    id: str
+    """What a person would call it: a relative path, or a split and number. Unique in its source."""
+    split: Split | None = None
+    """The split that the source itself names; `None` where it names none."""
+    group: str | None = None
+    """Examples of one group never straddle two splits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A dataset that can be read. Reading starts when `examples` is called, so that a known dataset costs nothing."""
+
+    name: str
+    """Short; the default name of the model."""
+    kind: InputKind
+    fingerprint: str | None
+    """Changes when the content changes, and is cheap to compute. `None` when only reading tells."""
+    examples: Callable[[], Iterator[Example]]
+    num_examples: int | None = None
+    """An estimate for progress and free space; `None` when unknown."""
+    understood: tuple[Understood, ...] = ()
+    labels: tuple[str, ...] | None = None
+    """The classes in the order that the source gives them; `None`: sorted by name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Understood:
+    """One thing that was inferred and could have been meant otherwise."""
+
+    what: str
+    """A sentence: "The folders train, validation and test are taken as the splits."."""
+    override: str = ""
+    """The flag that says otherwise; empty where there is none."""
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """Something seen in the data, and what was done about it."""
+
+    code: str
+    """Stable name: "unreadable", "exact_duplicates", "near_duplicates_across_splits", "imbalance", …"""
+    severity: Severity
+    what: str
+    """A sentence: "3 files are not readable images."."""
+    done: str
+    """A sentence: "They were left out."."""
+    examples: tuple[str, ...] = ()
+    """Ids of at most ten of them."""
+    count: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSpec:
+    """What a model must fit: the input it takes and the answer that it gives."""
+
+    kind: InputKind
+    input_shape: tuple[int, ...]
+    """Without the batch axis; images: (height, width, channels)."""
+    dtype: str
+    """Of the prepared arrays; images: "uint8"."""
+    labels: tuple[str, ...]
+    """Class names; the position is the class index."""
+    label_counts: tuple[int, ...]
+    """Training examples of each class."""
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.labels)
+
+    @property
+    def num_train(self) -> int:
+        return sum(self.label_counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Decoded examples as memory-mapped arrays, and who belongs to which split."""
+
+    fingerprint: str
+    """Of source, codec, and split together: equal fingerprints, equal arrays and splits."""
+    folder: Path
+    spec: DataSpec
+    codec: dict[str, Any]
+    """What `codec.json` holds; the same file that serving reads."""
+    inputs: Any
+    """`<uint8>[examples, height, width, channels]`, a read-only memory map, every split together."""
+    targets: Any
+    """`<int64>[examples]`: class indices."""
+    ids: tuple[str, ...]
+    indices: dict[Split, Any] = field(default_factory=dict)
+    """`<int64>[split size]` rows of `inputs` for each split."""
+    findings: tuple[Finding, ...] = ()
+    understood: tuple[Understood, ...] = ()
+    reused: bool = False
+    """True when an earlier run had prepared the same data."""
+    seconds: float = 0.0
+
+
+Loader = Callable[[], Iterable[Any]]
+"""A user's own source: yields `(image, label)`, `(image, label, split)` or mappings with these names."""

@@ -1,0 +1,63 @@
+"""How good a candidate is, on examples that nothing was chosen by."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Figure(BaseModel):
+    """A measured value with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassFigures(BaseModel):
+    """One class on the test split."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    support: int
+    """Test examples of this class."""
+    precision: Figure
+    recall: Figure
+    f1: Figure
+
+
+class Comparison(BaseModel):
+    """Candidate minus baseline on the same examples, with the interval of the paired difference."""
+
+    model_config = ConfigDict(frozen=True)
+
+    baseline: str
+    """"floor" (the trained linear model) or "majority" (always the most frequent class)."""
+    metric: str
+    baseline_value: float
+    difference: Figure
+    """In the metric's own unit; where less is better the sign is turned, so that positive always means better."""
+    better: bool
+    """True when the whole interval lies above 0."""
+
+
+class Evaluation(BaseModel):
+    """The one reading of the test split."""
+
+    model_config = ConfigDict(frozen=True)
+
+    split: str = "test"
+    num_examples: int
+    objective: str
+    metrics: dict[str, Figure]
+    per_class: tuple[ClassFigures, ...]
+    comparisons: tuple[Comparison, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows: the true class; columns: the predicted one."""
+    calibration_error: float
+    """Expected calibration error of the top class, 15 equal-width bins (Guo et al. 2017)."""
+    intervals: str = "95 % percentile bootstrap, 2000 resamples of the test examples"
+    worst: tuple[str, ...] = ()
+    """Ids of the examples that were most confidently wrong, at most ten."""
