@@ -28,7 +28,7 @@ class Example:
     """One raw example, as a source yields it."""
 
     raw: Any
-    """An image: a file's `Path`, encoded `bytes`, or a `<uint8>[height, width]` or `[height, width, channels]` array."""
+    """An image: a `Path`, encoded `bytes`, or a `<uint8>[height, width]` or `[height, width, channels]` array."""
     label: str
     """The name of its class."""
     id: str

@@ -35,7 +35,7 @@ class Recipe:
     """Decoupled; not on biases, norms and other vectors."""
     batch_size: int = 32
     max_epochs: int = 30
-    """Upper bound; the cosine ends at the number of epochs that the time allows."""
+    """Upper bound; the cosine ends earlier where the time allows fewer."""
     warmup_fraction: float = 0.05
     """Part of all steps in which the learning rate rises from 0."""
     label_smoothing: float = 0.0
@@ -58,7 +58,9 @@ class TrialSpec:
     values: Values
     seed: int
     max_seconds: float
-    """Training stops at the end of the epoch before this would be passed."""
+    """The trial lays its schedule out so that it ends within this time, and stops training when it is over."""
+    folder: str
+    """Where its best weights and validation predictions go."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,14 +93,22 @@ class TrialResult:
     """What a finished trial gives back. Its best weights and validation predictions lie in `folder`."""
 
     score: float
-    best_epoch: int
-    """Counted from 1; 0 for a model that needed no training."""
-    epochs: int
-    planned_epochs: int
-    """The epochs that the learning rate's schedule was laid out for."""
+    best_step: int
+    """Optimizer steps done when the best score was seen; 0 for a model that needed no training."""
+    steps: int
+    planned_steps: int
+    """The steps that the learning rate's schedule was laid out for."""
+    steps_per_epoch: int
     seconds: float
+    """The whole trial, features and saving included."""
+    train_seconds: float
+    """The training loop alone."""
+    predict_seconds: float
+    """For one example, in batches."""
     num_parameters: int
+    """Of the whole network, a frozen backbone included."""
     peak_memory_bytes: int
+    """The largest resident size of the worker so far."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Every metric of the task on the validation split, at the best epoch."""
 

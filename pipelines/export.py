@@ -1,0 +1,124 @@
+"""From a Keras network to the files that engines load, and what each engine makes of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from records.bundle import KERAS_MODEL, ONNX_MODEL, Engine
+from records.errors import BundleError
+from search_spaces import heads
+from serving.engines import ENGINES
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability between an engine and Keras that still counts as equal."""
+NUM_TIMED = 30
+
+
+def save_keras(model: keras.Model, folder: Path) -> keras.Model:
+    """Writes `model.keras` and returns what was written: it always has a layer called "embedding"."""
+    named = heads.with_embedding(model)
+    named.save(folder / KERAS_MODEL)
+    return named
+
+
+def export_onnx(model: keras.Model, folder: Path, sample: np.ndarray) -> str | None:
+    """Writes `model.onnx` with the outputs prediction and embedding. A sentence where that cannot be done.
+
+    Args:
+        model: From `save_keras`.
+        folder: Of the bundle.
+        sample: `[batch, ...]` inputs; the export needs a network that was called.
+    """
+    view = heads.export_view(model)
+    path = folder / ONNX_MODEL
+    try:
+        with _quiet():
+            view(sample[:1])
+            view.export(path, format="onnx", verbose=False)
+    except Exception as error:  # an unsupported operation can raise anything
+        path.unlink(missing_ok=True)
+        return f"It cannot be exported to ONNX: {type(error).__name__}: {_first_line(error)}."
+    return None
+
+
+def compare_engines(folder: Path, sample: np.ndarray, expected: np.ndarray, onnx_failure: str | None) -> list[Engine]:
+    """Loads every engine from the bundle's files and compares it with what Keras gave in training.
+
+    An export can write a file that does not load, with no more than a log line: so only a run counts.
+
+    Args:
+        folder: Holds `model.keras` and, where the export went well, `model.onnx`.
+        sample: `[batch, ...]` inputs.
+        expected: `<float32>[batch, classes]` of the network in memory.
+        onnx_failure: Why there is no ONNX file.
+    """
+    engines = []
+    for name in ENGINES:
+        if name == "onnxruntime" and onnx_failure:
+            engines.append(Engine(name=name, usable=False, note=onnx_failure))
+        else:
+            engines.append(_compare(name, folder, sample, expected))
+    return engines
+
+
+def fastest(engines: list[Engine]) -> Engine:
+    """The usable engine with the lowest latency.
+
+    Raises:
+        BundleError: None is usable.
+    """
+    usable = [engine for engine in engines if engine.usable]
+    if not usable:
+        reasons = " ".join(f"{engine.name}: {engine.note}" for engine in engines)
+        raise BundleError(f"No engine gives what training gave. {reasons}")
+    return min(usable, key=lambda engine: engine.latency_ms or float("inf"))
+
+
+def _compare(name: str, folder: Path, sample: np.ndarray, expected: np.ndarray) -> Engine:
+    try:
+        engine = ENGINES[name](folder, 1)
+        probabilities, _ = engine.run(sample)
+    except Exception as error:  # engines raise types of their own for a file or an input that they refuse
+        return Engine(name=name, usable=False, note=f"{type(error).__name__}: {_first_line(error)}")
+    try:
+        difference = float(np.abs(probabilities - expected).max())
+        if not difference <= TOLERANCE:
+            note = f"Its probabilities differ from training's by {difference:.2g}."
+            return Engine(name=name, usable=False, max_difference=difference, note=note)
+        return Engine(name=name, usable=True, max_difference=difference, latency_ms=_latency_ms(engine, sample[:1]))
+    finally:
+        engine.close()
+
+
+def _latency_ms(engine: object, one: np.ndarray) -> float:
+    seconds = []
+    for _ in range(NUM_TIMED):
+        began = time.perf_counter()
+        engine.run(one)  # type: ignore[attr-defined]
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds[3:]) * 1e3)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """tf2onnx and TensorFlow talk much about an export; what matters is measured afterwards."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0].rstrip(".")[:200]

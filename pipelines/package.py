@@ -1,0 +1,193 @@
+"""From a candidate to a registered bundle. The registry's row comes last: until then there is no model.
+
+Killed anywhere before that row, a run leaves at most garbage in BentoML's store, which the next run removes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipelines.evaluate import TestReading, predict_rows
+from pipelines.export import compare_engines, export_onnx, fastest, save_keras
+from records.bundle import (
+    CARD,
+    CODEC,
+    KERAS_MODEL,
+    MANIFEST,
+    ONNX_MODEL,
+    REFERENCE,
+    REPORT,
+    SAMPLE_ANSWER,
+    SAMPLE_REQUEST,
+    Engine,
+    Manifest,
+)
+from records.candidate import Candidate
+from records.data import Prepared, Split
+from records.errors import BundleError
+from records.registry import ModelVersion
+from records.task import Task
+from records.trial import Run
+from serving.bundle import open_bundle, verify, write_checksums
+from serving.model_store import put
+from store.files import writing
+from store.home import Home
+from store.registry import Registry
+
+PACKAGES = ("kerasmith", "keras", "tensorflow", "keras-tuner", "optuna", "onnx", "onnxruntime", "bentoml", "numpy")
+NUM_COMPARED = 32
+NUM_REFERENCE = 512
+"""Validation examples whose embeddings and predictions the bundle keeps, to compare traffic with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """Everything that goes into a bundle."""
+
+    run: Run
+    task: Task
+    candidate: Candidate
+    prepared: Prepared
+    reading: TestReading
+    write_papers: Callable[[Manifest], tuple[str, str]]
+    """From the manifest to the report's HTML and the card's Markdown."""
+
+
+def package(parts: Package, home: Home, registry: Registry) -> tuple[ModelVersion, Manifest]:
+    """Writes the bundle, checks that it answers as training did, stores it, and registers it last.
+
+    Raises:
+        BundleError: No engine gives what training gave, or the bundle does not reproduce its own sample.
+        StoreError: The disk is full.
+    """
+    bundle_id = uuid.uuid4().hex[:16]
+    folder = home.run_folder(parts.run.id) / f"bundle-{bundle_id}"
+    try:
+        with writing(folder):
+            folder.mkdir(parents=True)
+            manifest = _write(parts, folder, bundle_id)
+            checksum = write_checksums(folder)
+        _check(folder, checksum)
+        put(home, parts.run.name, bundle_id, folder)
+        return registry.register(parts.run.name, bundle_id, parts.run.id, checksum, _summary(manifest)), manifest
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(parts: Package, folder: Path, bundle_id: str) -> Manifest:
+    rows = np.asarray(parts.prepared.indices[Split.VALIDATION])
+    sample = parts.prepared.inputs[rows[:NUM_COMPARED]]
+    model = save_keras(parts.candidate.model, folder)
+    failure = export_onnx(model, folder, sample)
+    expected = predict_rows(model, parts.prepared, rows[:NUM_COMPARED])
+    engines = compare_engines(folder, sample, expected, failure)
+    (folder / CODEC).write_text(json.dumps(parts.prepared.codec, indent=1))
+    manifest = _manifest(parts, folder, bundle_id, engines)
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+    _write_sample(parts.prepared, int(rows[0]), folder)
+    _write_reference(parts, rows[:NUM_REFERENCE], folder)
+    report, card = parts.write_papers(manifest)
+    (folder / REPORT).write_text(report)
+    (folder / CARD).write_text(card)
+    return manifest
+
+
+def _manifest(parts: Package, folder: Path, bundle_id: str, engines: list[Engine]) -> Manifest:
+    chosen = fastest(engines)
+    spec, trial = parts.prepared.spec, parts.candidate.trial
+    model_file = ONNX_MODEL if chosen.name == "onnxruntime" else KERAS_MODEL
+    return Manifest(
+        name=parts.run.name,
+        bundle_id=bundle_id,
+        run_id=parts.run.id,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        kerasmith_version=metadata.version("kerasmith"),
+        task=parts.task.name,
+        objective=parts.task.objective,
+        input_kind=spec.kind.value,
+        input_shape=spec.input_shape,
+        input_dtype=spec.dtype,
+        labels=spec.labels,
+        engine=chosen.name,
+        engines=tuple(engines),
+        space=trial.space,
+        values=trial.values,
+        num_parameters=parts.candidate.model.count_params(),
+        size_bytes=(folder / model_file).stat().st_size,
+        packages={name: metadata.version(name) for name in PACKAGES},
+        data_fingerprint=parts.prepared.fingerprint,
+        num_examples={split.value: len(rows) for split, rows in parts.prepared.indices.items()},
+        evaluation=parts.reading.evaluation,
+    )
+
+
+def _write_sample(prepared: Prepared, row: int, folder: Path) -> None:
+    """A request that works as printed, made of a validation example, and the answer that it gets."""
+    request = {"inputs": [{"image": base64.b64encode(png(prepared.inputs[row])).decode()}]}
+    (folder / SAMPLE_REQUEST).write_text(json.dumps(request))
+    bundle = open_bundle(folder)
+    try:
+        answers = bundle.predict([png(prepared.inputs[row])])
+    finally:
+        bundle.close()
+    (folder / SAMPLE_ANSWER).write_text(json.dumps({"predictions": [answer.model_dump() for answer in answers]}))
+
+
+def _write_reference(parts: Package, rows: np.ndarray, folder: Path) -> None:
+    """Embeddings and predictions on validation examples: what the network's traffic looked like when it was made."""
+    bundle = open_bundle(folder)
+    try:
+        outputs = [bundle.engine.run(parts.prepared.inputs[rows[i : i + 32]]) for i in range(0, len(rows), 32)]
+    finally:
+        bundle.close()
+    np.savez(
+        folder / REFERENCE,
+        predictions=np.concatenate([prediction for prediction, _ in outputs]).astype(np.float32),
+        embeddings=np.concatenate([embedding for _, embedding in outputs]).astype(np.float32),
+        validation_probabilities=np.asarray(parts.candidate.validation_probabilities, np.float32),
+        validation_targets=np.asarray(parts.candidate.validation_targets, np.int64),
+        label_counts=np.asarray(parts.prepared.spec.label_counts, np.int64),
+    )
+
+
+def _check(folder: Path, checksum: str) -> None:
+    verify(folder, checksum)
+    bundle = open_bundle(folder)
+    try:
+        if not bundle.reproduces_sample():
+            raise BundleError("The bundle does not give the answer to its own sample request. Nothing was registered.")
+    finally:
+        bundle.close()
+
+
+def _summary(manifest: Manifest) -> dict[str, object]:
+    chosen = next(engine for engine in manifest.engines if engine.name == manifest.engine)
+    return {
+        "objective": manifest.objective,
+        "figure": manifest.evaluation.metrics[manifest.objective].model_dump(),
+        "better_than_floor": manifest.evaluation.comparisons[0].better,
+        "space": manifest.space,
+        "engine": manifest.engine,
+        "latency_ms": chosen.latency_ms,
+        "size_bytes": manifest.size_bytes,
+        "num_classes": len(manifest.labels),
+    }
+
+
+def png(image: np.ndarray) -> bytes:
+    """A prepared image `<uint8>[height, width, channels]` as a PNG, which loses nothing."""
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, format="PNG")
+    return buffer.getvalue()

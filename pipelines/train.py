@@ -1,0 +1,234 @@
+"""The one training loop: trials, the last fit and the benchmarks use it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from pipelines.batches import TrainingData, steps_per_epoch, training_batches, validation_batches
+from pipelines.metrics import log_loss, score
+from records.task import Task
+from records.trial import EpochReport, Recipe, Report, Verdict
+from search_spaces import heads
+
+MEASURED_SECONDS = 1.0
+"""Steps are timed for about so long before the schedule is laid out."""
+TIME_MARGIN = 0.92
+"""Part of the time that the schedule may fill: validation and a slower moment need the rest."""
+
+
+class NotFinite(Exception):
+    """The loss or a prediction became NaN or infinite: these values diverge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long to train, where it is not left to the clock."""
+
+    planned_steps: int
+    """Length of the cosine."""
+    stop_after: int
+    """Steps to take; at most `planned_steps`."""
+
+
+@dataclass(kw_only=True)
+class History:
+    """What a training gave. The model itself holds the best weights afterwards."""
+
+    reports: list[EpochReport]
+    best_step: int
+    best_score: float
+    steps: int
+    planned_steps: int
+    steps_per_epoch: int
+    seconds: float
+    probabilities: np.ndarray
+    """`<float32>[validation, classes]` at the best step; no rows without a validation split."""
+
+
+def train(
+    model: keras.Model,
+    recipe: Recipe,
+    data: TrainingData,
+    task: Task,
+    report: Report,
+    max_seconds: float,
+    schedule: Schedule | None = None,
+) -> History:
+    """Trains `model` in place and leaves its best weights in it.
+
+    The schedule is laid out so that it ends in time: the first steps are measured, then the cosine gets as many
+    steps as fit, at most `recipe.max_epochs`. With a `schedule` the clock decides nothing but when to give up.
+
+    Args:
+        model: A network of a search space, not compiled.
+        recipe: How to train.
+        data: Without validation rows nothing is validated, and the last weights are kept.
+        task: Gives the loss and the objective.
+        report: Called after each epoch that was validated; its `STOP` ends the training.
+        max_seconds: Wall clock for all of it.
+        schedule: Fixed numbers of steps, for the last fit.
+
+    Raises:
+        NotFinite: The loss is NaN or infinite.
+    """
+    loop = _Loop(model, recipe, data, task, max_seconds, schedule)
+    batches = training_batches(data, recipe)
+    while not loop.done:
+        loop.epoch(batches)
+        if not loop.validate(report):
+            break
+    return loop.finish()
+
+
+class _Loop:
+    """The state of one training; `train` is its story."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        recipe: Recipe,
+        data: TrainingData,
+        task: Task,
+        max_seconds: float,
+        schedule: Schedule | None,
+    ) -> None:
+        self.started = time.perf_counter()
+        self.model, self.recipe, self.data, self.task = model, recipe, data, task
+        self.max_seconds = max_seconds
+        self.per_epoch = steps_per_epoch(len(data.train_rows), recipe.batch_size)
+        self.fixed = schedule is not None
+        self.planned = schedule.planned_steps if schedule else recipe.max_epochs * self.per_epoch
+        self.stop_after = schedule.stop_after if schedule else self.planned
+        self.view, from_logits = heads.training_view(model)
+        self.optimizer = make_optimizer(recipe)
+        self.view.compile(self.optimizer, heads.HEADS[task.name].loss(from_logits))
+        self.step, self.epochs = 0, 0
+        self.timed_from = 0.0
+        self.step_seconds: float | None = None
+        self.train_loss = math.nan
+        self.reports: list[EpochReport] = []
+        self.best_score, self.best_step = math.nan, 0
+        self.best_weights: list[np.ndarray] | None = None
+        self.best_probabilities = np.zeros((0, data.num_classes), np.float32)
+        self.epochs_without_better = 0
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.stop_after or (self.step > 0 and self.seconds > self.max_seconds)
+
+    def epoch(self, batches: object) -> None:
+        """Takes the steps of one pass, fewer where the schedule or the time ends."""
+        self.view.reset_metrics()
+        for _ in range(min(self.per_epoch, self.stop_after - self.step)):
+            self.optimizer.learning_rate = self.learning_rate()
+            inputs, targets = next(batches)  # type: ignore[call-overload]
+            self.train_loss = float(self.view.train_on_batch(inputs, targets))
+            self.step += 1
+            if not self.fixed:
+                self._time_step()
+            if self.done:
+                break
+        if not math.isfinite(self.train_loss):
+            raise NotFinite(f"The training loss became {self.train_loss} at step {self.step}.")
+        self.epochs += 1
+
+    def learning_rate(self) -> float:
+        """Linear warm-up, then a cosine to 0 (Loshchilov & Hutter 2017)."""
+        warmup = max(1.0, self.planned * self.recipe.warmup_fraction)
+        if self.step < warmup:
+            return self.recipe.learning_rate * (self.step + 1) / warmup
+        progress = min(1.0, (self.step - warmup) / max(1.0, self.planned - warmup))
+        return self.recipe.learning_rate * max(1e-3, 0.5 * (1.0 + math.cos(math.pi * progress)))
+
+    def _time_step(self) -> None:
+        """Once enough steps were timed, lays the schedule out. The first step compiles the graph and does not count."""
+        if self.step == 1:
+            self.timed_from = self.seconds
+        elif self.step_seconds is None and self.seconds - self.timed_from >= MEASURED_SECONDS:
+            self.step_seconds = (self.seconds - self.timed_from) / (self.step - 1)
+            self._lay_out(validation_seconds=0.0)
+
+    def _lay_out(self, validation_seconds: float) -> None:
+        """Plans as many steps as fit into the time that is left, each epoch's validation included."""
+        if self.step_seconds is None:
+            return
+        left = self.max_seconds * TIME_MARGIN - self.seconds
+        affordable = self.step + max(0, int(left / (self.step_seconds + validation_seconds / self.per_epoch)))
+        self.planned = max(self.step + 1, min(self.recipe.max_epochs * self.per_epoch, affordable))
+        self.stop_after = self.planned
+
+    def validate(self, report: Report) -> bool:
+        """Scores the validation split and keeps the best weights. False: stop training."""
+        if not len(self.data.validation_rows):
+            return True
+        began = self.seconds
+        probabilities = predict(self.model, self.data)
+        if not self.fixed and not self.reports:  # the first one compiles too: an upper bound
+            self._lay_out(validation_seconds=self.seconds - began)
+        if not np.isfinite(probabilities).all():
+            raise NotFinite(f"Predictions became NaN or infinite at step {self.step}.")
+        targets = self.data.targets[self.data.validation_rows]
+        value = score(self.task, targets, probabilities)[self.task.objective]
+        self._keep_if_better(value, probabilities)
+        self.reports.append(
+            EpochReport(
+                epoch=self.epochs,
+                score=value,
+                train_loss=self.train_loss,
+                val_loss=log_loss(targets, probabilities),
+                seconds=self.seconds,
+            )
+        )
+        if report(self.reports[-1]) is Verdict.STOP:
+            return False
+        return self.epochs_without_better < self.recipe.patience
+
+    def _keep_if_better(self, value: float, probabilities: np.ndarray) -> None:
+        if self.best_weights is not None and not self.task.direction.better(value, self.best_score):
+            self.epochs_without_better += 1
+            return
+        self.epochs_without_better = 0
+        self.best_score, self.best_step, self.best_probabilities = value, self.step, probabilities
+        self.best_weights = self.model.get_weights()
+
+    def finish(self) -> History:
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+        return History(
+            reports=self.reports,
+            best_step=self.best_step or self.step,
+            best_score=self.best_score,
+            steps=self.step,
+            planned_steps=self.planned,
+            steps_per_epoch=self.per_epoch,
+            seconds=self.seconds,
+            probabilities=self.best_probabilities,
+        )
+
+
+def make_optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
+    """The recipe's optimizer; biases, norms and other vectors are not decayed."""
+    if recipe.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay)
+    elif recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            recipe.learning_rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
+        )
+    else:
+        raise ValueError(f"`optimizer` must be adamw or sgd. Received: {recipe.optimizer!r}.")
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings"])
+    return optimizer
+
+
+def predict(model: keras.Model, data: TrainingData) -> np.ndarray:
+    """`<float32>[validation, classes]`: what `model` says of the validation rows."""
+    return np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in validation_batches(data)])

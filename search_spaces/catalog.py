@@ -1,0 +1,125 @@
+"""The table of search spaces, and how a run's spaces are chosen from it."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from records.config import RunConfig
+from records.data import DataSpec
+from records.errors import ConfigError
+from search_spaces import recipes
+from search_spaces.backbones import available, get_backbone
+from search_spaces.cnn import CNN
+from search_spaces.floor import FLOOR
+from search_spaces.frozen_backbone import frozen_backbone
+from search_spaces.pretrained import BackboneUnavailable
+from search_spaces.space import Space
+
+SPACES: dict[str, Space] = {space.name: space for space in (FLOOR, CNN, frozen_backbone(("efficientnet_lite0",)))}
+
+
+def open_spaces(config: RunConfig, spec: DataSpec) -> tuple[dict[str, Space], list[str]]:
+    """The spaces of a run, the floor always among them, and a sentence for each thing that was left out.
+
+    Raises:
+        ConfigError: An unknown space or backbone, or a user's file that cannot be used.
+    """
+    names = config.spaces or tuple(SPACES)
+    spaces: dict[str, Space] = {FLOOR.name: FLOOR}
+    left_out: list[str] = []
+    for name in names:
+        if name == "frozen_backbone":
+            usable, reasons = usable_backbones(config)
+            left_out += reasons
+            if usable:
+                spaces[name] = frozen_backbone(tuple(usable))
+            else:
+                left_out.append("The space frozen_backbone was left out: no backbone can be had.")
+        else:
+            space = check_name(name)
+            spaces[space.name] = space
+    return {name: space for name, space in spaces.items() if spec.kind in space.input_kinds}, left_out
+
+
+def check_name(name: str) -> Space:
+    """The space called `name`, or a user's own.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name in SPACES:
+        return SPACES[name]
+    if ".py" in name:
+        return load_space(name)
+    raise ConfigError(f"There is no search space {name!r}. Known: {', '.join(SPACES)}; or file.py:name for your own.")
+
+
+def usable_backbones(config: RunConfig) -> tuple[list[str], list[str]]:
+    """Backbones whose weights can be had, and a sentence for each that cannot.
+
+    Those that were asked for by name are loaded once: only that tells.
+    """
+    if not config.backbones:
+        usable, missing = available()
+        return usable, [reason for _, reason in missing]
+    usable, reasons = [], []
+    for ref in config.backbones:
+        backbone = get_backbone(ref)
+        try:
+            backbone.load(backbone.default_size)
+            usable.append(ref)
+        except BackboneUnavailable as error:
+            reasons.append(str(error))
+    return usable, reasons
+
+
+def load_space(ref: str) -> Space:
+    """A user's own space: `file.py`, whose functions `choices` and `build` are meant, or `file.py:name`, an object or
+    class with these two. A `recipe(values)` beside them says how to train; without it the usual recipe is searched.
+
+    Raises:
+        ConfigError: The file, the name or a function is missing, or the file raises when it is run.
+    """
+    file, _, attribute = ref.partition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise ConfigError(f"There is no file {file} for the space {ref!r}. Expected file.py:name.")
+    module = _run_file(path, ref)
+    owner: Any = getattr(module, attribute, None) if attribute else module
+    if isinstance(owner, Space):
+        return owner
+    missing = [name for name in ("choices", "build") if not callable(getattr(owner, name, None))]
+    if missing:
+        raise ConfigError(
+            f"The space {ref!r} has no {' and no '.join(missing)}. Expected choices(hp, spec) -> dict and "
+            "build(values, spec, task) -> keras.Model."
+        )
+    return _own_space(attribute or path.stem, owner)
+
+
+def _own_space(name: str, owner: Any) -> Space:
+    if callable(getattr(owner, "recipe", None)):
+        return Space(name=name, choices=owner.choices, build=owner.build, recipe=owner.recipe)
+
+    def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
+        usual = recipes.choices(hp, name, learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=40, augment=True)
+        return usual | owner.choices(hp, spec)
+
+    return Space(name=name, choices=choices, build=owner.build, recipe=recipes.recipe)
+
+
+def _run_file(path: Path, ref: str) -> ModuleType:
+    found = importlib.util.spec_from_file_location(f"kerasmith_user_{path.stem}", path)
+    if found is None or found.loader is None:
+        raise ConfigError(f"{path} is not a Python file. Expected file.py:name for the space {ref!r}.")
+    module = importlib.util.module_from_spec(found)
+    try:
+        found.loader.exec_module(module)
+    except Exception as error:
+        line = inspect.trace()[-1].lineno
+        raise ConfigError(f"{path} cannot be run: {type(error).__name__}: {error} (line {line}).") from error
+    return module

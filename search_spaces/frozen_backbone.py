@@ -1,0 +1,73 @@
+"""Transfer learning at its cheapest: a pretrained backbone that stays as it is, and a small head on its features.
+
+The features of each example are computed once for a backbone and a resolution; a trial then trains the head alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from records.data import DataSpec, InputKind
+from records.task import Task
+from search_spaces import heads, recipes
+from search_spaces.backbones import build_encoder, get_backbone
+from search_spaces.space import Space
+
+
+def build_head(values: dict[str, Any], spec: DataSpec, task: Task) -> keras.Model:
+    """The head on `<float32>[batch, features]`: normalised features, at most one hidden layer, dropout."""
+    inputs = keras.Input(spec.input_shape, dtype="float32", name="features")
+    # features of a foreign domain have foreign scales; one learning rate then fits every backbone
+    x = keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False, name="feature_norm")(inputs)
+    if values["hidden_units"]:
+        x = keras.layers.Dense(values["hidden_units"], activation="relu", name="hidden")(x)
+    return keras.Model(inputs, heads.build(task, spec, x, values["dropout_rate"]), name="head")
+
+
+def feature_spec(spec: DataSpec, num_features: int) -> DataSpec:
+    """What a head takes instead of the raw input."""
+    return dataclasses.replace(spec, input_shape=(num_features,), dtype="float32")
+
+
+def encoder_key(values: dict[str, Any]) -> str:
+    """Names a backbone's features at a resolution; a local file's key changes with the file."""
+    backbone, path = values["backbone"], Path(values["backbone"])
+    if path.suffix == ".keras":
+        backbone += f":{path.stat().st_size}:{path.stat().st_mtime_ns}"
+    return f"{backbone}@{values['resolution']}"
+
+
+def frozen_backbone(backbones: tuple[str, ...]) -> Space:
+    """The space over the given backbones; the first is the default.
+
+    Args:
+        backbones: References that `search_spaces.backbones.get_backbone` knows and whose weights can be had.
+    """
+
+    def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
+        return {
+            "backbone": hp.Choice("frozen_backbone/backbone", list(backbones), default=backbones[0]),
+            # cost grows with the square; 224 is what most backbones were trained at
+            "resolution": hp.Choice("frozen_backbone/resolution", [96, 128, 160, 192, 224], default=160),
+            # 0 is a linear head, which few examples cannot overfit
+            "hidden_units": hp.Choice("frozen_backbone/hidden_units", [0, 128, 512], default=0),
+            "dropout_rate": hp.Float("frozen_backbone/dropout_rate", 0.0, 0.6, default=0.2),
+            **recipes.choices(hp, "frozen_backbone", learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=60, augment=False),
+        }
+
+    def encoder(values: dict[str, Any], spec: DataSpec) -> keras.Model:
+        return build_encoder(get_backbone(values["backbone"]), spec.input_shape, values["resolution"])  # type: ignore[arg-type]
+
+    return Space(
+        name="frozen_backbone",
+        choices=choices,
+        build=build_head,
+        recipe=recipes.recipe,
+        encoder=encoder,
+        encoder_key=encoder_key,
+        input_kinds=frozenset({InputKind.IMAGE}),
+    )

@@ -1,0 +1,66 @@
+"""Configurations that are known to be good, tried before anything is modelled. Data, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from records.data import DataSpec
+from records.trial import Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A configuration; hyperparameters that are not named have their defaults."""
+
+    space: str
+    values: Values
+    why: str
+    fits: Callable[[DataSpec], bool]
+
+
+def _tiny(spec: DataSpec) -> bool:
+    return max(spec.input_shape[:2]) <= 48
+
+
+def _not_tiny(spec: DataSpec) -> bool:
+    return not _tiny(spec)
+
+
+PORTFOLIO: tuple[Entry, ...] = (
+    Entry(
+        space="cnn",
+        values={"cnn/label_smoothing": 0.0},
+        why="On images of a few pixels a small network of one's own beats features learnt on photographs.",
+        fits=_tiny,
+    ),
+    Entry(
+        space="frozen_backbone",
+        values={},
+        why="On photographs a linear head on pretrained features is strong within seconds.",
+        fits=_not_tiny,
+    ),
+    Entry(
+        space="frozen_backbone",
+        values={"frozen_backbone/resolution": 96},
+        why="A pretrained backbone at its smallest resolution shows cheaply whether its features help at all.",
+        fits=_tiny,
+    ),
+    Entry(
+        space="frozen_backbone",
+        values={"frozen_backbone/resolution": 224},
+        why="More pixels than stored still help a backbone that was trained at 224.",
+        fits=_not_tiny,
+    ),
+    Entry(
+        space="cnn",
+        values={"cnn/resolution": 64, "cnn/flip": True, "cnn/crop_fraction": 0.125},
+        why="Where the images are unlike photographs, a network of one's own with augmentation.",
+        fits=_not_tiny,
+    ),
+)
+
+
+def portfolio(spec: DataSpec, spaces: set[str]) -> list[Entry]:
+    """The entries that fit the data, for the spaces that are searched, in the order to try them."""
+    return [entry for entry in PORTFOLIO if entry.space in spaces and entry.fits(spec)]
