@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from records.task import Direction
 
 Values = dict[str, Any]
 """Hyperparameters by name: strings, booleans, integers and floats only."""
@@ -127,6 +129,13 @@ class Trial:
     error: str | None = None
     result: TrialResult | None = None
     epochs: tuple[EpochReport, ...] = ()
+
+
+def best_trial(trials: Sequence[Trial], direction: Direction) -> Trial | None:
+    """The completed trial with the best score; the earlier one of equals."""
+    sign = 1.0 if direction is Direction.MAX else -1.0
+    done = [trial for trial in trials if trial.state is TrialState.COMPLETED and trial.score is not None]
+    return max(done, key=lambda trial: (sign * (trial.score or 0.0), -trial.number), default=None)
 
 
 class RunState(StrEnum):

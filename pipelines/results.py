@@ -1,0 +1,165 @@
+"""What the commands show and print: runs, models and answers, read from the home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from pipelines.papers import next_commands
+from pipelines.run import Outcome
+from pipelines.terminal import commands_view, figures_view, leaderboard_table, make_console, predictions_table, run_view
+from records.api import Prediction
+from records.data import Finding, Severity
+from records.errors import InputError
+from records.evaluation import Evaluation
+from records.registry import ModelVersion
+from records.trial import Run, Trial
+from serving.bundle import open_bundle, verify
+from serving.model_store import folder_of
+from store.database import open_database
+from store.home import Home, open_home
+from store.ledger import Ledger
+from store.registry import Registry
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What a home remembers."""
+
+    home: Home
+    ledger: Ledger
+    registry: Registry
+
+
+@contextmanager
+def read_home() -> Iterator[Stores]:
+    """The stores of the home, for as long as the body runs."""
+    home = open_home()
+    engine = open_database(home)
+    try:
+        yield Stores(home, Ledger(engine), Registry(engine))
+    finally:
+        engine.dispose()
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """A run without its long parts."""
+    fields = asdict(run)
+    fields.pop("summary")
+    return fields | {"total_seconds": run.summary.get("total_seconds")}
+
+
+def model_json(model: ModelVersion) -> dict[str, Any]:
+    """A registered model."""
+    return {"ref": model.ref} | asdict(model)
+
+
+def run_details(run: Run, trials: Sequence[Trial]) -> dict[str, Any]:
+    """A run with everything that is known of it."""
+    return asdict(run) | {"trials": [asdict(trial) for trial in trials]}
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """What `kerasmith run --json` prints."""
+    return {
+        "model": outcome.model.ref,
+        "run": outcome.run.id,
+        "report": str(outcome.report),
+        "engine": outcome.manifest.engine,
+        "seconds": outcome.run.summary.get("seconds"),
+        "total_seconds": outcome.run.summary.get("total_seconds"),
+        "evaluation": outcome.manifest.evaluation.model_dump(mode="json"),
+        "findings": [asdict(finding) for finding in outcome.prepared.findings],
+        "left_out": outcome.run.summary.get("left_out"),
+        "trials": [
+            {"number": t.number, "space": t.space, "state": t.state.value, "score": t.score} for t in outcome.trials
+        ],
+        "next": [command for _, command in next_commands(outcome.model.name)],
+    }
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """The end of `kerasmith run`: figures, leaderboard, where the report is, and what to type next."""
+    console = make_console()
+    console.print(leaderboard_table(outcome.trials, outcome.manifest.objective))
+    console.print(figures_view(outcome.manifest))
+    typer.echo(f"Model:   {outcome.model.ref}\nReport:  {outcome.report}\n")
+    console.print(commands_view(next_commands(outcome.model.name)))
+
+
+def show_run(run: Run, trials: Sequence[Trial]) -> None:
+    """`kerasmith show`."""
+    summary = run.summary
+    evaluation = summary.get("evaluation")
+    findings = [_finding(fields) for fields in summary.get("findings", [])]
+    make_console().print(
+        run_view(
+            run,
+            trials,
+            evaluation=Evaluation.model_validate(evaluation) if evaluation else None,
+            findings=findings,
+            left_out=summary.get("left_out", ()),
+            seconds=summary.get("seconds"),
+        )
+    )
+
+
+def _finding(fields: dict[str, Any]) -> Finding:
+    return Finding(**{**fields, "severity": Severity(fields["severity"]), "examples": tuple(fields["examples"])})
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model said of some files."""
+
+    model: str
+    predictions: dict[str, Prediction]
+    """By file, as it was named."""
+    failures: dict[str, InputError]
+
+    def as_json(self) -> dict[str, Any]:
+        """Predictions and errors, by file."""
+        return {
+            "model": self.model,
+            "predictions": {name: one.model_dump() for name, one in self.predictions.items()},
+            "errors": {name: str(error) for name, error in self.failures.items()},
+        }
+
+
+def predict_files(ref: str, files: Sequence[Path], top_k: int) -> Answers:
+    """Asks a registered model about each file; one that cannot be read does not keep the others from an answer.
+
+    Raises:
+        ConfigError: There is no such model.
+        BundleError: It is damaged.
+    """
+    with read_home() as stores:
+        model = stores.registry.resolve(ref)
+        folder = folder_of(stores.home, model.name, model.bundle_id)
+    verify(folder, model.checksum)
+    bundle = open_bundle(folder)
+    predictions: dict[str, Prediction] = {}
+    failures: dict[str, InputError] = {}
+    try:
+        for file in files:
+            try:
+                predictions[str(file)] = bundle.predict([file], top_k)[0]
+            except InputError as error:
+                failures[str(file)] = error
+    finally:
+        bundle.close()
+    return Answers(model.ref, predictions, failures)
+
+
+def show_predictions(answers: Answers) -> None:
+    """A table of answers, and a line on the standard error for each file that could not be read."""
+    if answers.predictions:
+        names, predictions = list(answers.predictions), list(answers.predictions.values())
+        make_console().print(predictions_table(names, predictions))
+    for name, error in answers.failures.items():
+        typer.echo(f"kerasmith: {name}: {error}", err=True)

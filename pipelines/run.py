@@ -1,0 +1,285 @@
+"""The whole path: load, prepare, search, refit, evaluate, package. `run` is the story on one screen."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.datasets.catalog import open_source
+from pipelines.governor import Governor
+from pipelines.interrupt import Interrupts, listening
+from pipelines.names import model_name
+from pipelines.prepare import prepare
+from pipelines.progress import Progress, Silent
+from pipelines.workers.job import Job
+from pipelines.workers.local import supervise
+from records.bundle import REPORT, Manifest
+from records.config import RunConfig
+from records.data import Prepared, Source, Split
+from records.errors import KerasmithError, SearchFailed
+from records.registry import ModelVersion
+from records.task import Task, get_task
+from records.trial import Run, RunState, Trial, best_trial
+from serving.model_store import folder_of, remove_unregistered
+from store.database import open_database
+from store.home import Home, open_home
+from store.ledger import Ledger
+from store.registry import Registry
+
+PREPARE_SECONDS_PER_EXAMPLE = 0.002
+"""Decoding and resizing a photograph on one core; a generous guess, only for refusing hopeless budgets."""
+TRIALS_CACHE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run ended with."""
+
+    run: Run
+    model: ModelVersion
+    manifest: Manifest
+    trials: tuple[Trial, ...]
+    report: Path
+    """The HTML report, inside the bundle."""
+    prepared: Prepared
+
+
+@dataclass(kw_only=True)
+class _Context:
+    """What the steps of one run share."""
+
+    config: RunConfig
+    home: Home
+    ledger: Ledger
+    registry: Registry
+    governor: Governor
+    task: Task
+    run: Run
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Announces a step and takes its time."""
+        self.progress.step(name)
+        began = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - began, 2)
+
+
+def run(
+    config: RunConfig, home: Home | None = None, progress: Progress | None = None, started: float | None = None
+) -> Outcome:
+    """Makes a model: from data to a registered bundle.
+
+    Args:
+        config: What is asked for.
+        home: Where everything is kept; `None`: KERASMITH_HOME, or the user's data folder.
+        progress: Told how it goes; `None`: nobody is.
+        started: The monotonic second that the budget counts from; `None`: now.
+
+    Raises:
+        KerasmithError: Says in a sentence what is wrong; the class tells the kind.
+        KeyboardInterrupt: It was interrupted before or after the search.
+
+    Example:
+        >>> from records.config import RunConfig
+        >>> RunConfig(data="digits", budget_seconds=120).data
+        'digits'
+    """
+    started = time.monotonic() if started is None else started
+    home = home or open_home()
+    progress = progress or Silent()
+    task = get_task("classification", config.metric)
+    source = open_source(config)
+    name = model_name(config, source)
+    run_id = uuid.uuid4().hex[:12]
+    governor = Governor(started=started, deadline=started + config.budget_seconds)
+    governor.check_start(PREPARE_SECONDS_PER_EXAMPLE * (source.num_examples or 0))
+    with home.exclusive(f"run {run_id}"), listening(progress.note) as interrupts:
+        engine = open_database(home)
+        ledger, registry = Ledger(engine), Registry(engine)
+        ledger.mark_dead_runs()
+        remove_unregistered(home, registry.bundle_ids())
+        record = Run(
+            id=run_id,
+            name=name,
+            state=RunState.RUNNING,
+            config=asdict(replace(config, data_dir=None)) | {"data_dir": config.data_dir and str(config.data_dir)},
+            task=task.name,
+            objective=task.objective,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        ledger.start_run(record)
+        context = _Context(
+            config=config,
+            home=home,
+            ledger=ledger,
+            registry=registry,
+            governor=governor,
+            task=task,
+            run=record,
+            progress=progress,
+        )
+        try:
+            return _run(context, source, interrupts)
+        except KerasmithError as error:
+            ledger.finish_run(run_id, RunState.FAILED, error=str(error), summary={"seconds": context.seconds})
+            raise
+        except BaseException as error:
+            reason = (
+                "It was interrupted." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+            )
+            ledger.finish_run(run_id, RunState.INTERRUPTED, error=reason, summary={"seconds": context.seconds})
+            raise
+        finally:
+            engine.dispose()
+
+
+def _run(context: _Context, source: Source, interrupts: Interrupts) -> Outcome:
+    with context.step("prepare"):
+        prepared = prepare(source, context.config, context.home, context.progress.note)
+        _tell(prepared, context.progress)
+        context.ledger.update_run(context.run.id, data_fingerprint=prepared.fingerprint)
+    context.governor = _with_counts(context.governor, prepared)
+    context.governor.check_start(0.0)
+    with context.step("search"), interrupts.polite():
+        trials, best = _search(context, prepared, interrupts)
+    return _finish(context, source, prepared, trials, best)
+
+
+def _search(context: _Context, prepared: Prepared, interrupts: Interrupts) -> tuple[list[Trial], Trial]:
+    """Runs the worker and watches it; meanwhile Keras is imported here, for the steps that follow."""
+    folder = context.home.run_folder(context.run.id)
+    threading.Thread(target=_import_keras, daemon=True).start()
+    job = Job(
+        run_id=context.run.id,
+        home=str(context.home.root),
+        prepared=str(prepared.folder),
+        config=context.config,
+        task=context.task.name,
+        objective=context.task.objective,
+        started=context.governor.started,
+        deadline=context.governor.deadline,
+        num_test=context.governor.num_test,
+        refit_examples_factor=context.governor.refit_examples_factor,
+        threads=num_cores(),
+    )
+    watched = _Watched(context)
+    supervise(
+        job,
+        folder,
+        context.ledger,
+        search_until=watched.search_until,
+        stop_requested=lambda: interrupts.asked() and bool(watched.best()),
+        progress=lambda: context.progress.search(watched.trials(), context.task.objective, context.governor.left),
+    )
+    trials = context.ledger.trials(context.run.id)
+    best = best_trial(trials, context.task.direction)
+    if best is None:
+        reasons = "; ".join(trial.error or "" for trial in trials[:3]) or "no trial ended in time"
+        raise SearchFailed(f"No trial gave a model: {reasons}. The worker's log is in {folder}.")
+    return trials, best
+
+
+def _finish(context: _Context, source: Source, prepared: Prepared, trials: list[Trial], best: Trial) -> Outcome:
+    """Everything after the search. Imported late: the modules load Keras."""
+    from pipelines.bench import open_bench
+    from pipelines.evaluate import evaluate
+    from pipelines.package import Package, package
+    from pipelines.papers import papers
+    from pipelines.refit import from_trial, refit
+
+    folder = context.home.run_folder(context.run.id)
+    with context.step("refit"):
+        bench, left_out = open_bench(context.config, prepared, context.task, context.home)
+        floor = from_trial(trials[0], bench, folder) if trials[0].score is not None else None
+        seconds = context.governor.left - context.governor.finish_seconds(best)
+        candidate = refit(best, bench, folder, seconds)
+    with context.step("evaluate"):
+        reading = evaluate(candidate, floor, prepared, context.task, context.config.seed)
+    with context.step("package"):
+        parts = Package(
+            run=context.run,
+            task=context.task,
+            candidate=candidate,
+            prepared=prepared,
+            reading=reading,
+            write_papers=papers(context.run, source, prepared, trials, candidate, reading, left_out, context.seconds),
+        )
+        model, manifest = package(parts, context.home, context.registry)
+    summary = {
+        "seconds": context.seconds,
+        "total_seconds": round(time.monotonic() - context.governor.started, 2),
+        "refitted": candidate.refitted,
+        "left_out": left_out,
+        "evaluation": manifest.evaluation.model_dump(mode="json"),
+        "findings": [asdict(finding) for finding in prepared.findings],
+    }
+    context.ledger.finish_run(context.run.id, RunState.COMPLETED, model=model.ref, summary=summary)
+    return Outcome(
+        run=context.ledger.get_run(context.run.id),
+        model=model,
+        manifest=manifest,
+        trials=tuple(trials),
+        report=folder_of(context.home, model.name, model.bundle_id) / REPORT,
+        prepared=prepared,
+    )
+
+
+class _Watched:
+    """The ledger's trials, read at most twice a second."""
+
+    def __init__(self, context: _Context) -> None:
+        self._context = context
+        self._read_at = -1.0
+        self._trials: list[Trial] = []
+
+    def trials(self) -> list[Trial]:
+        if time.monotonic() - self._read_at > TRIALS_CACHE_SECONDS:
+            self._trials = self._context.ledger.trials(self._context.run.id)
+            self._read_at = time.monotonic()
+        return self._trials
+
+    def best(self) -> Trial | None:
+        return best_trial(self.trials(), self._context.task.direction)
+
+    def search_until(self) -> float:
+        """The monotonic second at which trials must have ended."""
+        return time.monotonic() + self._context.governor.search_left(self.best())
+
+
+def _reason(error: BaseException) -> str:
+    return "It was interrupted." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _with_counts(governor: Governor, prepared: Prepared) -> Governor:
+    train, validation, test = (len(prepared.indices[split]) for split in Split)
+    return replace(governor, num_test=test, refit_examples_factor=(train + validation) / train)
+
+
+def _tell(prepared: Prepared, progress: Progress) -> None:
+    for one in prepared.understood:
+        progress.note(f"{one.what} {f'({one.override} says otherwise.)' if one.override else ''}".strip())
+    for finding in prepared.findings:
+        progress.note(f"{finding.what} {finding.done}")
+    if prepared.reused:
+        progress.note("The same data was prepared by an earlier run: that is used again.")
+
+
+def _import_keras() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    importlib.import_module("keras")
