@@ -62,7 +62,7 @@ def training_view(model: keras.Model) -> tuple[keras.Model, bool]:
     A loss on logits keeps its gradient where a probability would round to 0 or 1.
     """
     if LOGITS in {layer.name for layer in model.layers}:
-        return keras.Model(model.inputs, model.get_layer(LOGITS).output), True
+        return keras.Model(model.input, model.get_layer(LOGITS).output), True
     return model, False
 
 
@@ -70,12 +70,12 @@ def with_embedding(model: keras.Model) -> keras.Model:
     """`model` itself, or, where it has no layer called "embedding" (a user's own), with its prediction named so."""
     if EMBEDDING in {layer.name for layer in model.layers}:
         return model
-    return keras.Model(model.inputs, keras.layers.Identity(name=EMBEDDING)(model.outputs[0]), name=model.name)
+    return keras.Model(model.input, keras.layers.Identity(name=EMBEDDING)(model.output), name=model.name)
 
 
 def export_view(model: keras.Model) -> keras.Model:
     """The same layers with the two outputs that a bundle has: the prediction and the embedding."""
-    return keras.Model(model.inputs, [model.outputs[0], model.get_layer(EMBEDDING).output])
+    return keras.Model(model.input, [model.output, model.get_layer(EMBEDDING).output])
 
 
 def join(encoder: keras.Model, head: keras.Model, name: str) -> keras.Model:

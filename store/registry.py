@@ -14,7 +14,8 @@ from store.database import locked, reading
 from store.rows import to_model
 from store.schema import models
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+# BentoML refuses tags that end in - or _
+_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 
 
 def check_name(name: str) -> str:
@@ -25,8 +26,8 @@ def check_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            "A model's name has at most 63 lower-case letters, digits, - and _, and begins with a letter or digit. "
-            f"Received: {name!r}."
+            "A model's name has at most 63 lower-case letters, digits, - and _, and begins and ends with a letter or "
+            f"digit. Received: {name!r}."
         )
     return name
 

@@ -13,6 +13,8 @@ import pytest
 
 from store.home import Home, open_home
 
+pytest_plugins = ("tests.tiny",)
+
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

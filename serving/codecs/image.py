@@ -1,0 +1,261 @@
+"""Images: from encoded bytes, a file or an array to the one array that a network takes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from records.errors import BundleError, InputError
+from serving.codecs.sniff import describe_bytes
+
+# The codec has a limit of its own, far below Pillow's, so Pillow's warning would only be noise beside our error.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
+MIN_SIDE = 4
+"""Pixels. Below it no convolution network fits."""
+MAX_SIDE = 1024
+ORIENTATION = 0x0112
+"""The EXIF tag; 5 to 8 turn the picture by a quarter."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Header:
+    """What an image says of itself before it is decoded."""
+
+    height: int
+    width: int
+    channels: int
+    """1 for grey, 3 for colour."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageCodec:
+    """Turns one raw image into `<uint8>[height, width, channels]`: the same when training and when serving."""
+
+    height: int
+    width: int
+    channels: int
+    max_bytes: int = 20_000_000
+    """Of the encoded image."""
+    max_pixels: int = 50_000_000
+    """Of the decoded image, before it is made smaller."""
+
+    kind = "image"
+    dtype = "uint8"
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("height", MIN_SIDE, MAX_SIDE),
+            ("width", MIN_SIDE, MAX_SIDE),
+            ("max_bytes", 1, 2**40),
+            ("max_pixels", 1, 2**31),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise BundleError(
+                    f"The image codec's {name} is wrong. Expected an integer from {low} to {high}. Received: {value!r}."
+                )
+        if self.channels not in (1, 3):
+            raise BundleError(f"The image codec's channels are wrong. Expected 1 or 3. Received: {self.channels!r}.")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return self.height, self.width, self.channels
+
+    def to_json(self) -> dict[str, Any]:
+        """What `codec.json` holds."""
+        return {"kind": self.kind, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> ImageCodec:
+        """The codec that `to_json` described.
+
+        Raises:
+            BundleError: A field is missing, unknown or out of range.
+        """
+        values = {name: value for name, value in saved.items() if name != "kind"}
+        known = {field.name for field in fields(cls)}
+        if values.keys() != known or saved.get("kind") != cls.kind:
+            raise BundleError(
+                f"codec.json does not describe an image codec. Expected kind 'image' and the fields "
+                f"{', '.join(sorted(known))}. Received: {', '.join(sorted(saved))}."
+            )
+        return cls(**values)
+
+    def encode(self, raw: bytes | Path | np.ndarray) -> np.ndarray:
+        """One image, upright, over white, stretched to the codec's size.
+
+        An array and the PNG of it give equal results, so a model can be asked with either.
+
+        Args:
+            raw: JPEG, PNG, WebP, BMP or GIF as bytes or as a file (of an animation the first frame), or
+                `<uint8>[height, width]`, `[height, width, 1]`, `[height, width, 3]` or `[height, width, 4]`.
+
+        Returns:
+            `<uint8>[height, width, channels]`.
+
+        Raises:
+            InputError: Not an image, damaged (status 422), or too large (413).
+        """
+        if isinstance(raw, np.ndarray):
+            return self._finish(_from_array(raw, self.max_pixels))
+        data = _read(raw, self.max_bytes)
+        with _open(data, self.max_pixels) as image:
+            try:
+                # A JPEG decoder can halve the picture while it decodes: four times less to decode, and no aliasing.
+                side = max(self.height, self.width)
+                image.draft("L" if self.channels == 1 else "RGB", (side, side))
+                image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                return self._finish(image)
+            except Exception as error:  # Pillow's decoders raise a dozen types on damaged bytes
+                raise InputError(f"The image is damaged and cannot be decoded: {_reason(error)}.") from error
+
+    def _finish(self, image: Image.Image) -> np.ndarray:
+        image = _flatten(image, "L" if self.channels == 1 else "RGB")
+        if image.size != (self.width, self.height):
+            image = image.resize((self.width, self.height), Image.Resampling.BILINEAR)
+        return np.array(image, dtype=np.uint8).reshape(self.input_shape)
+
+
+def read_header(raw: bytes | Path | np.ndarray, max_bytes: int = 20_000_000, max_pixels: int = 50_000_000) -> Header:
+    """Size and channels without decoding the picture.
+
+    Raises:
+        InputError: Not an image, or too large.
+    """
+    if isinstance(raw, np.ndarray):
+        image = _from_array(raw, max_pixels)
+        return Header(height=image.height, width=image.width, channels=1 if image.mode == "L" else 3)
+    if isinstance(raw, Path):
+        _check_size(raw, max_bytes)
+    with _open(raw if isinstance(raw, Path) else _read(raw, max_bytes), max_pixels) as image:
+        width, height = image.size
+        try:
+            turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        except Exception:  # a broken EXIF block does not make a broken picture
+            turned = False
+        grey = image.mode in GREY_MODES
+    if turned:
+        width, height = height, width
+    return Header(height=height, width=width, channels=1 if grey else 3)
+
+
+def fit(headers: Sequence[Header], cap: int) -> ImageCodec:
+    """The codec for images such as these: equal sizes are kept, others get their usual size and proportions.
+
+    Args:
+        headers: Of training examples, at least one.
+        cap: Largest side in pixels; larger images are made smaller, none is made larger.
+    """
+    sizes = np.array([(header.height, header.width) for header in headers], dtype=np.float64)
+    channels = max(header.channels for header in headers)
+    if (sizes == sizes[0]).all():
+        sides = sizes[0]
+    else:
+        aspect = float(np.exp(np.median(np.log(sizes[:, 1] / sizes[:, 0]))))
+        if 0.8 <= aspect <= 1.25:  # upright and lying pictures mixed, or nearly square ones
+            aspect = 1.0
+        largest = float(np.median(sizes.max(axis=1)))
+        sides = np.array([largest / max(aspect, 1.0), largest * min(aspect, 1.0)])
+    sides = sides * min(1.0, cap / sides.max())
+    height, width = (int(min(max(round(side), MIN_SIDE), MAX_SIDE)) for side in sides)
+    return ImageCodec(height=height, width=width, channels=channels)
+
+
+def _check_size(path: Path, max_bytes: int) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"The file cannot be read: {path} ({error.strerror or error}).") from error
+    if size > max_bytes:
+        raise InputError(f"The image is too large. Expected at most {max_bytes} bytes. Received: {size} bytes.", 413)
+
+
+def _read(raw: bytes | Path, max_bytes: int) -> bytes:
+    if isinstance(raw, Path):
+        _check_size(raw, max_bytes)
+        try:
+            return raw.read_bytes()
+        except OSError as error:
+            raise InputError(f"The file cannot be read: {raw} ({error.strerror or error}).") from error
+    if not isinstance(raw, bytes | bytearray | memoryview):
+        raise InputError(f"Not an image. Expected bytes, a path or a uint8 array. Received: {type(raw).__name__}.")
+    if len(raw) > max_bytes:
+        raise InputError(
+            f"The image is too large. Expected at most {max_bytes} bytes. Received: {len(raw)} bytes.", 413
+        )
+    return bytes(raw)
+
+
+def _open(data: bytes | Path, max_pixels: int) -> Image.Image:
+    try:
+        image = Image.open(data if isinstance(data, Path) else io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise InputError(f"The image is too large. Expected at most {max_pixels} pixels. {error}", 413) from error
+    except UnidentifiedImageError as error:
+        start = data if isinstance(data, bytes) else _start_of(data)
+        raise InputError(
+            f"Not an image that can be read. Expected JPEG, PNG, WebP, BMP or GIF. Received: {describe_bytes(start)}."
+        ) from error
+    except Exception as error:  # headers can be damaged in as many ways as pictures
+        raise InputError(f"The image is damaged and cannot be opened: {_reason(error)}.") from error
+    width, height = image.size
+    if width * height > max_pixels:
+        image.close()
+        raise InputError(
+            f"The image is too large. Expected at most {max_pixels} pixels. Received: {width} x {height}.", 413
+        )
+    return image
+
+
+def _start_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(512)
+    except OSError:
+        return b""
+
+
+def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
+    shape = array.shape
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and shape[2] not in (1, 3, 4)):
+        raise InputError(
+            f"The array is not an image. Expected <uint8>[height, width] or [height, width, 1, 3 or 4]. "
+            f"Received: <{array.dtype}>{list(shape)}."
+        )
+    if 0 in shape:
+        raise InputError(f"The array is empty. Expected at least one pixel. Received: shape {list(shape)}.")
+    if shape[0] * shape[1] > max_pixels:
+        raise InputError(
+            f"The image is too large. Expected at most {max_pixels} pixels. Received: {shape[1]} x {shape[0]}.", 413
+        )
+    return Image.fromarray(np.ascontiguousarray(array[:, :, 0] if array.ndim == 3 and shape[2] == 1 else array))
+
+
+def _flatten(image: Image.Image, mode: str) -> Image.Image:
+    """Any Pillow mode as "L" or "RGB"; what is transparent shows white."""
+    if image.mode == mode and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):  # 16 bits a pixel, which `convert` would clip instead of scale
+        wide = np.asarray(image, dtype=np.int64)
+        image = Image.fromarray((wide.clip(0, 65535) >> 8).astype(np.uint8))
+    elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        coloured = image.convert("RGBA")
+        image = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
+        image.alpha_composite(coloured)
+    return image.convert(mode)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().rstrip(".") or type(error).__name__

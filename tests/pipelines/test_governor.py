@@ -1,0 +1,72 @@
+"""The clock: hopeless budgets are refused, a winner can always be fitted again and packaged."""
+
+import time
+
+import pytest
+
+from pipelines.governor import Governor
+from records.errors import BudgetError
+from records.trial import Trial, TrialResult, TrialState
+
+
+def governor(seconds: float, num_test: int = 0) -> Governor:
+    now = time.monotonic()
+    return Governor(started=now, deadline=now + seconds, num_test=num_test)
+
+
+def done(number: int, seconds: float, space: str = "cnn", predict_seconds: float = 0.001) -> Trial:
+    result = TrialResult(
+        score=0.5,
+        best_step=10,
+        steps=10,
+        planned_steps=10,
+        steps_per_epoch=5,
+        seconds=seconds,
+        train_seconds=seconds,
+        predict_seconds=predict_seconds,
+        num_parameters=1,
+        peak_memory_bytes=1,
+    )
+    return Trial(
+        run_id="r", number=number, space=space, values={}, state=TrialState.COMPLETED, seed=0, score=0.5, result=result
+    )
+
+
+def test_a_hopeless_budget_is_refused_with_the_seconds_it_needs() -> None:
+    with pytest.raises(BudgetError, match=r"budget of 5 s is too short .* Expected at least \d+ s"):
+        governor(5.0).check_start(prepare_seconds=0.0)
+
+
+def test_preparing_counts_against_the_budget() -> None:
+    governor(90.0).check_start(prepare_seconds=10.0)
+    with pytest.raises(BudgetError):
+        governor(90.0).check_start(prepare_seconds=80.0)
+
+
+@pytest.mark.parametrize("budget", [60.0, 120.0, 600.0])
+def test_a_trial_that_wins_leaves_time_for_its_own_refit(budget: float) -> None:
+    clock = governor(budget)
+    floor = done(0, 2.0, "floor")
+    seconds = clock.next_trial_seconds([floor], floor)
+    assert seconds is not None
+    winner = done(1, seconds)
+    assert clock.left - seconds - clock.refit_seconds(winner) - clock.finish_seconds(winner) >= -3.0
+
+
+def test_no_trial_starts_when_the_best_one_needs_the_time() -> None:
+    clock = governor(60.0)
+    assert clock.next_trial_seconds([done(0, 1.0, "floor"), done(1, 30.0)], done(1, 30.0)) is None
+
+
+def test_no_trial_may_spend_the_whole_search() -> None:
+    seconds = governor(1000.0).next_trial_seconds([done(0, 2.0, "floor")], None)
+    assert seconds is not None and seconds <= 250.0
+
+
+def test_the_floor_always_gets_time() -> None:
+    assert governor(40.0).next_trial_seconds([], None) is not None
+
+
+def test_slow_predictions_are_kept_time_for() -> None:
+    slow = done(1, 5.0, predict_seconds=0.05)
+    assert governor(600.0, num_test=1000).finish_seconds(slow) > governor(600.0).finish_seconds(slow) + 45

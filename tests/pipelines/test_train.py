@@ -1,0 +1,120 @@
+"""The training loop: what is learnt, what is kept, when it stops, and that a seed decides it all."""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from pipelines.train import NotFinite, Schedule, make_optimizer, predict, train
+from pipelines.trial import Workbench, input_data, plan
+from records.task import get_task
+from records.trial import EpochReport, Recipe, Verdict
+
+TASK = get_task("classification")
+QUICK = Recipe(learning_rate=1e-2, batch_size=16, max_epochs=6, patience=6)
+
+
+def carry_on(_: EpochReport) -> Verdict:
+    return Verdict.CONTINUE
+
+
+def make_model(bench: Workbench, seed: int = 1) -> keras.Model:
+    values = {"cnn/filters": 16, "cnn/num_blocks": 2, "cnn/convolutions": 1, "cnn/dropout_rate": 0.1}
+    return plan(bench, "cnn", values, seed).model
+
+
+def test_learns_what_can_be_learnt(bench: Workbench) -> None:
+    data = input_data(bench.prepared)
+    history = train(make_model(bench), dataclasses.replace(QUICK, max_epochs=12), data, TASK, carry_on, 60.0)
+    majority = max(bench.prepared.spec.label_counts) / bench.prepared.spec.num_train
+    assert history.best_score > majority + 0.2
+
+
+def test_model_keeps_the_weights_of_its_best_epoch(bench: Workbench) -> None:
+    data, model = input_data(bench.prepared), make_model(bench)
+    history = train(model, QUICK, data, TASK, carry_on, 60.0)
+    np.testing.assert_allclose(predict(model, data), history.probabilities, atol=1e-6)
+    assert history.best_score == max(report.score for report in history.reports)
+    assert history.best_step <= history.steps
+
+
+def test_same_seed_gives_the_same_weights(bench: Workbench) -> None:
+    data = input_data(bench.prepared)
+    recipe = dataclasses.replace(QUICK, max_epochs=2, flip=True, crop_fraction=0.1)
+    fixed = Schedule(planned_steps=8, stop_after=8)
+    weights = []
+    for _ in range(2):
+        model = make_model(bench)
+        train(model, recipe, data, TASK, carry_on, 60.0, fixed)
+        weights.append(model.get_weights())
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_stops_when_it_is_told_to(bench: Workbench) -> None:
+    history = train(make_model(bench), QUICK, input_data(bench.prepared), TASK, lambda _: Verdict.STOP, 60.0)
+    assert len(history.reports) == 1
+
+
+def test_stops_when_nothing_gets_better(bench: Workbench) -> None:
+    recipe = dataclasses.replace(QUICK, learning_rate=1e-12, patience=2, max_epochs=30)
+    history = train(make_model(bench), recipe, input_data(bench.prepared), TASK, carry_on, 60.0)
+    assert len(history.reports) <= 4
+
+
+def test_schedule_is_laid_out_so_that_it_ends_in_time(bench: Workbench) -> None:
+    recipe = dataclasses.replace(QUICK, max_epochs=100_000, patience=100_000)
+    history = train(make_model(bench), recipe, input_data(bench.prepared), TASK, carry_on, 6.0)
+    assert history.planned_steps < 100_000
+    assert 3.0 < history.seconds < 8.0
+    assert history.steps == history.planned_steps or history.seconds >= 6.0
+
+
+def test_fixed_schedule_takes_exactly_its_steps(bench: Workbench) -> None:
+    data = input_data(bench.prepared).with_validation_in_training()
+    history = train(make_model(bench), QUICK, data, TASK, carry_on, 60.0, Schedule(planned_steps=20, stop_after=13))
+    assert history.steps == 13
+    assert history.reports == []
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in.*:RuntimeWarning")
+def test_a_diverging_training_says_so(bench: Workbench) -> None:
+    recipe = dataclasses.replace(QUICK, optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(NotFinite, match="became"):
+        train(make_model(bench), recipe, input_data(bench.prepared), TASK, carry_on, 60.0)
+
+
+def test_one_step_changes_every_trainable_weight(bench: Workbench) -> None:
+    model = make_model(bench)
+    before = [np.array(weight) for weight in model.trainable_weights]
+    train(model, QUICK, input_data(bench.prepared), TASK, carry_on, 60.0, Schedule(planned_steps=2, stop_after=2))
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        assert not np.array_equal(np.array(weight), old), weight.path
+
+
+def test_vectors_are_not_decayed(bench: Workbench) -> None:
+    model = make_model(bench)
+    optimizer = make_optimizer(Recipe(weight_decay=0.3))
+    optimizer.build(model.trainable_weights)
+    decayed = {w.path.split("/")[-1] for w in model.trainable_weights if optimizer._use_weight_decay(w)}
+    assert decayed == {"kernel"}
+
+
+def test_an_unknown_optimizer_is_refused() -> None:
+    with pytest.raises(ValueError, match="`optimizer` must be adamw or sgd. Received: 'lion'"):
+        make_optimizer(Recipe(optimizer="lion"))
+
+
+def test_reports_count_up_and_are_finite(bench: Workbench) -> None:
+    reports: list[EpochReport] = []
+
+    def collect(report: EpochReport) -> Verdict:
+        reports.append(report)
+        return Verdict.CONTINUE
+
+    train(make_model(bench), QUICK, input_data(bench.prepared), TASK, collect, 60.0)
+    assert [report.epoch for report in reports] == list(range(1, len(reports) + 1))
+    assert all(math.isfinite(report.train_loss) and math.isfinite(report.val_loss) for report in reports)
+    assert [report.seconds for report in reports] == sorted(report.seconds for report in reports)

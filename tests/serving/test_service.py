@@ -1,0 +1,53 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from records.bundle import SAMPLE_ANSWER
+from records.errors import BundleError, ConfigError
+from serving.bundle import write_checksums
+from serving.service import load
+from serving.settings import Settings
+
+HEAVY = {"keras", "tensorflow", "keras_tuner", "optuna", "tensorflow_datasets", "jax", "torch", "sklearn", "pandas"}
+
+
+def test_the_service_loads_a_model_without_the_training_libraries(pristine: Path, tmp_path: Path) -> None:
+    code = f"""
+import json, sys
+from pathlib import Path
+from serving.service import Kerasmith, load
+from serving.settings import Settings
+load(Settings(folder=Path({str(pristine)!r}), ref="tiny:1")).predict([])
+print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("checksum", [None, "c" * 64])
+def test_settings_survive_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, checksum: str | None
+) -> None:
+    settings = Settings(
+        folder=tmp_path, ref="tiny:1", checksum=checksum, workers=3, failure_file=tmp_path / "x" if checksum else None
+    )
+    for name, value in settings.to_environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings.from_environment() == settings
+
+
+def test_a_service_without_a_model_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KERASMITH_MODEL_FOLDER", raising=False)
+    with pytest.raises(ConfigError, match="Start the server with `kerasmith serve`"):
+        Settings.from_environment()
+
+
+def test_a_bundle_that_does_not_reproduce_its_sample_is_not_served(bundle_folder: Path) -> None:
+    path = bundle_folder / SAMPLE_ANSWER
+    path.write_text(path.read_text().replace('"red"', '"blue"', 1))
+    write_checksums(bundle_folder)
+    with pytest.raises(BundleError, match="tiny:1 does not reproduce its own sample on this machine"):
+        load(Settings(folder=bundle_folder, ref="tiny:1"))
