@@ -11,6 +11,7 @@ from records.evaluation import Figure
 from records.task import Task
 
 NUM_RESAMPLES = 2000
+PER_CLASS, CALIBRATION = "class ", "calibration"
 CHUNK = 50
 """Resamples whose confusion matrices are held at once: 200 classes are then 16 MB."""
 
@@ -23,6 +24,8 @@ class Sampled:
     """`<float64>[resamples]` each."""
     per_class: dict[str, np.ndarray]
     """precision, recall and f1: `<float64>[resamples, classes]` each."""
+    calibration_error: np.ndarray
+    """`<float64>[resamples]`."""
 
 
 def bootstrap(task: Task, targets: np.ndarray, models: list[np.ndarray], seed: int) -> list[Sampled]:
@@ -38,11 +41,15 @@ def bootstrap(task: Task, targets: np.ndarray, models: list[np.ndarray], seed: i
     num_classes = models[0].shape[1]
     codes = [targets * num_classes + probabilities.argmax(axis=1) for probabilities in models]
     losses = [metrics.example_log_losses(targets, probabilities) for probabilities in models]
+    gaps = [metrics.confidence_gaps(targets, probabilities) for probabilities in models]
     parts: list[list[dict[str, np.ndarray]]] = [[] for _ in models]
     for start in range(0, NUM_RESAMPLES, CHUNK):
         draws = rng.integers(0, len(targets), (min(CHUNK, NUM_RESAMPLES - start), len(targets)), dtype=np.int32)
         for model, (code, loss) in enumerate(zip(codes, losses, strict=True)):
-            parts[model].append(_measure(task, code, loss, draws, num_classes))
+            measured = _measure(task, code, loss, draws, num_classes)
+            bins, differences = gaps[model]
+            measured[CALIBRATION] = np.array([metrics.gap(bins[rows], differences[rows]) for rows in draws])
+            parts[model].append(measured)
     return [_together(part) for part in parts]
 
 
@@ -61,13 +68,15 @@ def _measure(
         name: metrics.MATRIX_METRICS[name](matrices) if name in metrics.MATRIX_METRICS else losses[draws].mean(axis=1)
         for name in task.metrics
     }
-    per_class = {f"class {f.__name__}": f(matrices) for f in (metrics.precision, metrics.recall, metrics.f1)}
+    per_class = {PER_CLASS + f.__name__: f(matrices) for f in (metrics.precision, metrics.recall, metrics.f1)}
     return measured | per_class
 
 
 def _together(parts: list[dict[str, np.ndarray]]) -> Sampled:
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    calibration_error = joined.pop(CALIBRATION)
     return Sampled(
-        metrics={name: values for name, values in joined.items() if not name.startswith("class ")},
-        per_class={name[6:]: values for name, values in joined.items() if name.startswith("class ")},
+        metrics={name: values for name, values in joined.items() if not name.startswith(PER_CLASS)},
+        per_class={name.removeprefix(PER_CLASS): v for name, v in joined.items() if name.startswith(PER_CLASS)},
+        calibration_error=calibration_error,
     )

@@ -70,11 +70,13 @@ def run_command(
 
     Ctrl-C once finishes with the best model so far; twice leaves.
     """
+    from pipelines.chatter import chatter_to
     from pipelines.duration import parse_duration
     from pipelines.results import outcome_json, show_outcome
     from pipelines.run import run
     from pipelines.terminal import Progress
     from records.config import RunConfig
+    from store.home import open_home
 
     config = RunConfig(
         data=data,
@@ -93,8 +95,9 @@ def run_command(
         test_fraction=test_fraction,
         keep_near_duplicates=keep_near_duplicates,
     )
-    with Progress(budget_seconds=config.budget_seconds, verbose=verbose) as progress:
-        outcome = run(config, progress=progress, started=process_start())
+    home = open_home()
+    with Progress(config.budget_seconds, verbose) as progress, chatter_to(home.root / "run.log"):
+        outcome = run(config, home, progress, process_start())
     if as_json:
         print_json(outcome_json(outcome))
     else:

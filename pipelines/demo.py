@@ -22,6 +22,7 @@ BUDGET = "90s"
 def main() -> int:
     """Makes a model of the digits, serves it, sends it a held-back example, and says what to type next."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from pipelines.chatter import chatter_to
     from pipelines.results import show_outcome
     from pipelines.run import run
     from pipelines.terminal import Progress
@@ -31,7 +32,7 @@ def main() -> int:
     home = open_home()
     config = RunConfig(data="digits", budget_seconds=parse_duration(BUDGET))
     typer.echo(f"kerasmith run digits --budget {BUDGET}\n")
-    with Progress(budget_seconds=config.budget_seconds, verbose=True) as progress:
+    with Progress(config.budget_seconds, verbose=True) as progress, chatter_to(home.root / "run.log"):
         outcome = run(config, home, progress)
     typer.echo(f"\nkerasmith serve {outcome.model.ref}")
     with start_server(home, outcome.model.ref) as url:

@@ -30,12 +30,12 @@ class TestReading:
     """`<float32>[test, classes]` of the candidate."""
 
 
-def evaluate(candidate: Candidate, floor: Candidate, prepared: Prepared, task: Task, seed: int) -> TestReading:
+def evaluate(candidate: Candidate, floor: Candidate | None, prepared: Prepared, task: Task, seed: int) -> TestReading:
     """Figures with 95 % percentile bootstrap intervals, and paired comparisons with the floor and the majority class.
 
     Args:
         candidate: The winner.
-        floor: The trained linear baseline; may be the same as `candidate`.
+        floor: The trained linear baseline; may be the same as `candidate`, or `None` where its trial failed.
         prepared: The dataset; its test split is read here and nowhere else.
         task: Gives metrics and objective.
         seed: Of the resamples.
@@ -43,10 +43,8 @@ def evaluate(candidate: Candidate, floor: Candidate, prepared: Prepared, task: T
     rows = np.asarray(prepared.indices[Split.TEST])
     targets = np.asarray(prepared.targets)[rows]
     probabilities = predict_rows(candidate.model, prepared, rows)
-    baselines = {
-        "floor": predict_rows(floor.model, prepared, rows),
-        "majority": _majority(prepared, len(rows)),
-    }
+    baselines = {"floor": predict_rows(floor.model, prepared, rows)} if floor else {}
+    baselines["majority"] = _majority(prepared, len(rows))
     sampled, *baselines_sampled = bootstrap(task, targets, [probabilities, *baselines.values()], seed)
     matrix = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), prepared.spec.num_classes)
     evaluation = Evaluation(
@@ -62,7 +60,7 @@ def evaluate(candidate: Candidate, floor: Candidate, prepared: Prepared, task: T
             for name, theirs in zip(baselines, baselines_sampled, strict=True)
         ),
         confusion=tuple(tuple(int(cell) for cell in row) for row in matrix),
-        calibration_error=metrics.calibration_error(targets, probabilities),
+        calibration_error=figure(metrics.calibration_error(targets, probabilities), sampled.calibration_error),
         worst=tuple(prepared.ids[row] for row in rows[_worst(targets, probabilities)]),
     )
     return TestReading(evaluation=evaluation, rows=rows, targets=targets, probabilities=probabilities)

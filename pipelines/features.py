@@ -77,7 +77,7 @@ def cached_features(
     folder = _folder(home, prepared, key)
     if not (folder / "features.npy").is_file():
         _compute(encoder, prepared, folder, max_seconds)
-    meta = json.loads((folder / "meta.json").read_text())
+    meta = json.loads((folder / "meta.json").read_text("utf-8"))
     values = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
     return Features(values=values, seconds_per_example=meta["seconds_per_example"])
 
@@ -97,7 +97,7 @@ def _compute(encoder: keras.Model, prepared: Prepared, folder: Path, max_seconds
     partial.mkdir(parents=True)
     try:
         seconds = _encode_all(encoder, prepared.inputs, rows, partial / "features.npy", shape, max_seconds)
-        (partial / "meta.json").write_text(json.dumps({"seconds_per_example": seconds / max(1, len(rows))}))
+        (partial / "meta.json").write_text(json.dumps({"seconds_per_example": seconds / max(1, len(rows))}), "utf-8")
         try:
             partial.replace(folder)
         except OSError:

@@ -12,6 +12,8 @@ import numpy as np
 from records.task import Task
 
 SMALLEST_PROBABILITY = 1e-7
+NUM_BINS = 15
+"""Of the calibration error."""
 
 
 def confusion_matrix(targets: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
@@ -76,13 +78,22 @@ def f1(matrix: np.ndarray) -> np.ndarray:
     return _ratio(2 * _diagonal(matrix), matrix.sum(axis=-1) + matrix.sum(axis=-2))
 
 
-def calibration_error(targets: np.ndarray, probabilities: np.ndarray, num_bins: int = 15) -> float:
-    """Expected calibration error of the most likely class over equal-width bins (Guo et al. 2017, equation 3)."""
+def calibration_error(targets: np.ndarray, probabilities: np.ndarray) -> float:
+    """Expected calibration error of the most likely class over 15 equal-width bins (Guo et al. 2017, equation 3)."""
+    return gap(*confidence_gaps(targets, probabilities))
+
+
+def confidence_gaps(targets: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each example's bin `<int64>[examples]`, and its confidence minus 1 if it is right `<float64>[examples]`."""
     confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == targets
-    bins = np.minimum((confidence * num_bins).astype(int), num_bins - 1)
-    sums = np.bincount(bins, weights=confidence - correct, minlength=num_bins)
-    return float(np.abs(sums).sum() / len(targets))
+    bins = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)
+    return bins, confidence - (probabilities.argmax(axis=1) == targets)
+
+
+def gap(bins: np.ndarray, differences: np.ndarray) -> float:
+    """The calibration error of examples that `confidence_gaps` described."""
+    sums = np.bincount(bins, weights=differences, minlength=NUM_BINS)
+    return float(np.abs(sums).sum() / len(bins))
 
 
 def _diagonal(matrix: np.ndarray) -> np.ndarray:

@@ -93,14 +93,14 @@ def _write(parts: Package, folder: Path, bundle_id: str) -> Manifest:
     failure = export_onnx(model, folder, sample)
     expected = predict_rows(model, parts.prepared, rows[:NUM_COMPARED])
     engines = compare_engines(folder, sample, expected, failure)
-    (folder / CODEC).write_text(json.dumps(parts.prepared.codec, indent=1))
+    (folder / CODEC).write_text(json.dumps(parts.prepared.codec, indent=1), "utf-8")
     manifest = _manifest(parts, folder, bundle_id, engines)
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), "utf-8")
     _write_sample(parts.prepared, int(rows[0]), folder)
     _write_reference(parts, rows[:NUM_REFERENCE], folder)
     report, card = parts.write_papers(manifest)
-    (folder / REPORT).write_text(report)
-    (folder / CARD).write_text(card)
+    (folder / REPORT).write_text(report, "utf-8")
+    (folder / CARD).write_text(card, "utf-8")
     return manifest
 
 
@@ -136,13 +136,14 @@ def _manifest(parts: Package, folder: Path, bundle_id: str, engines: list[Engine
 def _write_sample(prepared: Prepared, row: int, folder: Path) -> None:
     """A request that works as printed, made of a validation example, and the answer that it gets."""
     request = {"inputs": [{"image": base64.b64encode(png(prepared.inputs[row])).decode()}]}
-    (folder / SAMPLE_REQUEST).write_text(json.dumps(request))
+    (folder / SAMPLE_REQUEST).write_text(json.dumps(request), "utf-8")
     bundle = open_bundle(folder)
     try:
         answers = bundle.predict([png(prepared.inputs[row])])
     finally:
         bundle.close()
-    (folder / SAMPLE_ANSWER).write_text(json.dumps({"predictions": [answer.model_dump() for answer in answers]}))
+    saved = {"predictions": [answer.model_dump() for answer in answers]}
+    (folder / SAMPLE_ANSWER).write_text(json.dumps(saved), "utf-8")
 
 
 def _write_reference(parts: Package, rows: np.ndarray, folder: Path) -> None:
@@ -177,7 +178,7 @@ def _summary(manifest: Manifest) -> dict[str, object]:
     return {
         "objective": manifest.objective,
         "figure": manifest.evaluation.metrics[manifest.objective].model_dump(),
-        "better_than_floor": manifest.evaluation.comparisons[0].better,
+        "better_than": [one.baseline for one in manifest.evaluation.comparisons if one.better],
         "space": manifest.space,
         "engine": manifest.engine,
         "latency_ms": chosen.latency_ms,

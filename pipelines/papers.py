@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.card import render_card
 from pipelines.evaluate import TestReading
 from pipelines.report import Mistake, ReportFacts, count_classes, render_report
+from pipelines.wording import next_commands
 from records.bundle import Manifest
 from records.candidate import Candidate
 from records.data import Prepared, Source
@@ -68,13 +69,4 @@ def mistakes(prepared: Prepared, reading: TestReading) -> tuple[Mistake, ...]:
             id=prepared.ids[reading.rows[i]],
         )
         for i in worst
-    )
-
-
-def next_commands(name: str) -> tuple[tuple[str, str], ...]:
-    """What a person would type next: what it does, and the command."""
-    return (
-        ("Serve it over HTTP", f"kerasmith serve {name}"),
-        ("Ask it about a picture", f"kerasmith predict {name} picture.jpg"),
-        ("See what was tried", "kerasmith runs"),
     )

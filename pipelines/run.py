@@ -146,7 +146,7 @@ def run(
 
 def _run(context: _Context, source: Source, interrupts: Interrupts) -> Outcome:
     with context.step("prepare"):
-        prepared = prepare(source, context.config, context.home, context.progress.note)
+        prepared = prepare(source, context.config, context.home, context.progress.amount)
         _tell(prepared, context.progress)
         context.ledger.update_run(context.run.id, data_fingerprint=prepared.fingerprint)
     context.governor = _with_counts(context.governor, prepared)

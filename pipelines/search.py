@@ -22,8 +22,7 @@ from pipelines.proposals import Dimension, Dimensions, suggest
 from pipelines.train import NotFinite
 from pipelines.trial import Workbench, run_trial
 from records.config import RunConfig
-from records.task import Direction
-from records.trial import EpochReport, Trial, TrialResult, TrialSpec, TrialState, Values, Verdict
+from records.trial import EpochReport, Trial, TrialResult, TrialSpec, Values, Verdict, best_trial
 from search_spaces.floor import FLOOR
 from search_spaces.portfolio import portfolio
 from search_spaces.space import Replay, Space
@@ -34,13 +33,6 @@ OBJECTIVE = "score"
 
 class BadSpace(Exception):
     """A space raised while it was read or built: a mistake in its code, which no other trial would mend."""
-
-
-def best_trial(trials: Sequence[Trial], direction: Direction) -> Trial | None:
-    """The completed trial with the best score; the earlier one of equals."""
-    done = [trial for trial in trials if trial.state is TrialState.COMPLETED and trial.score is not None]
-    sign = 1.0 if direction is Direction.MAX else -1.0
-    return max(done, key=lambda trial: (sign * (trial.score or 0.0), -trial.number), default=None)
 
 
 def declare(space: Space, bench: Workbench) -> keras_tuner.HyperParameters:

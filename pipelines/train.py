@@ -109,7 +109,8 @@ class _Loop:
         self.view.compile(self.optimizer, heads.HEADS[task.name].loss(from_logits))
         self.step, self.epochs = 0, 0
         self.timed_from = 0.0
-        self.step_seconds: float | None = None
+        self.epoch_ended = 0.0
+        self.laid_out = False
         self.train_loss = math.nan
         self.reports: list[EpochReport] = []
         self.best_score, self.best_step = math.nan, 0
@@ -150,30 +151,31 @@ class _Loop:
         return self.recipe.learning_rate * max(1e-3, 0.5 * (1.0 + math.cos(math.pi * progress)))
 
     def _time_step(self) -> None:
-        """Once enough steps were timed, lays the schedule out. The first step compiles the graph and does not count."""
+        """Lays the schedule out once enough steps were timed. The first step compiles the graph and does not count."""
         if self.step == 1:
             self.timed_from = self.seconds
-        elif self.step_seconds is None and self.seconds - self.timed_from >= MEASURED_SECONDS:
-            self.step_seconds = (self.seconds - self.timed_from) / (self.step - 1)
-            self._lay_out(validation_seconds=0.0)
+        elif not self.laid_out and self.seconds - self.timed_from >= MEASURED_SECONDS:
+            self._lay_out((self.seconds - self.timed_from) / (self.step - 1))
 
-    def _lay_out(self, validation_seconds: float) -> None:
-        """Plans as many steps as fit into the time that is left, each epoch's validation included."""
-        if self.step_seconds is None:
-            return
-        left = self.max_seconds * TIME_MARGIN - self.seconds
-        affordable = self.step + max(0, int(left / (self.step_seconds + validation_seconds / self.per_epoch)))
-        self.planned = max(self.step + 1, min(self.recipe.max_epochs * self.per_epoch, affordable))
-        self.stop_after = self.planned
+    def _time_epoch(self) -> None:
+        """Lays it out again after each epoch but the first, whose validation compiles: moments differ in speed."""
+        seconds, self.epoch_ended = self.seconds - self.epoch_ended, self.seconds
+        if self.epochs > 1:
+            self._lay_out(seconds / self.per_epoch)
+
+    def _lay_out(self, step_seconds: float) -> None:
+        """Plans as many steps as fit into the time that is left."""
+        affordable = self.step + max(0, int((self.max_seconds * TIME_MARGIN - self.seconds) / step_seconds))
+        self.planned = max(self.step, min(self.recipe.max_epochs * self.per_epoch, affordable))
+        self.stop_after, self.laid_out = self.planned, True
 
     def validate(self, report: Report) -> bool:
         """Scores the validation split and keeps the best weights. False: stop training."""
         if not len(self.data.validation_rows):
             return True
-        began = self.seconds
         probabilities = predict(self.model, self.data)
-        if not self.fixed and not self.reports:  # the first one compiles too: an upper bound
-            self._lay_out(validation_seconds=self.seconds - began)
+        if not self.fixed:
+            self._time_epoch()
         if not np.isfinite(probabilities).all():
             raise NotFinite(f"Predictions became NaN or infinite at step {self.step}.")
         targets = self.data.targets[self.data.validation_rows]

@@ -56,7 +56,7 @@ class Evaluation(BaseModel):
     comparisons: tuple[Comparison, ...]
     confusion: tuple[tuple[int, ...], ...]
     """Rows: the true class; columns: the predicted one."""
-    calibration_error: float
+    calibration_error: Figure
     """Expected calibration error of the top class, 15 equal-width bins (Guo et al. 2017)."""
     intervals: str = "95 % percentile bootstrap, 2000 resamples of the test examples"
     worst: tuple[str, ...] = ()

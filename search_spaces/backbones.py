@@ -120,6 +120,24 @@ def build_encoder(backbone: Backbone, input_shape: tuple[int, int, int], size: i
     return encoder
 
 
+def unfreeze(encoder: keras.Model, share: float) -> None:
+    """Lets the last layers of an encoder's network be trained; the rest, and all running statistics, stay as they are.
+
+    Args:
+        encoder: From `build_encoder`.
+        share: Part of the network's layers, counted from its output; between 0 (none) and 1 (all).
+    """
+    import keras
+
+    network = next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
+    encoder.trainable = True
+    for layer in encoder.layers:
+        layer.trainable = layer is network
+    frozen = round(len(network.layers) * (1.0 - share))
+    for layer in network.layers[:frozen]:
+        layer.trainable = False
+
+
 def _to_bgr(x: keras.KerasTensor) -> keras.KerasTensor:
     """Swaps red and blue by a convolution: stock layers have nothing plainer. Exact, since it only adds zeros."""
     import keras

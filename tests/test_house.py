@@ -64,7 +64,8 @@ def test_init_files_are_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["serving.service", "serving.client", "pipelines.cli", "pipelines.run", "store.ledger"]
+    "module",
+    ["serving.service", "serving.client", "pipelines.cli", "pipelines.run", "pipelines.results", "store.ledger"],
 )
 def test_module_loads_no_training_library(module: str) -> None:
     program = f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))"

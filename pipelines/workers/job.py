@@ -29,12 +29,12 @@ class Job:
 
     def write(self, path: Path) -> None:
         """Writes the file that `read` reads."""
-        path.write_text(json.dumps(asdict(self), default=str))
+        path.write_text(json.dumps(asdict(self), default=str), "utf-8")
 
 
 def read(path: Path) -> Job:
     """The job that `Job.write` wrote."""
-    fields: dict[str, Any] = json.loads(path.read_text())
+    fields: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return Job(**{**fields, "config": config_from_json(fields["config"])})
 
 

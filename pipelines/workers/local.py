@@ -85,9 +85,9 @@ class LocalWorker:
             SearchFailed: A space's code is wrong; says which, with which values, and what was raised.
         """
         if self._process.returncode == EXIT_CONFIG:
-            raise ConfigError((self._folder / ERROR_FILE).read_text())
+            raise ConfigError((self._folder / ERROR_FILE).read_text("utf-8"))
         if self._process.returncode == EXIT_BAD_SPACE:
-            raise SearchFailed((self._folder / ERROR_FILE).read_text())
+            raise SearchFailed((self._folder / ERROR_FILE).read_text("utf-8"))
 
 
 def supervise(

@@ -59,7 +59,7 @@ def _work(job: Job, folder: Path, stop: threading.Event) -> int:
         prepared = load_prepared(Path(job.prepared))
         bench, left_out = open_bench(job.config, prepared, get_task(job.task, job.objective), home)
     except ConfigError as error:
-        (folder / ERROR_FILE).write_text(str(error))
+        (folder / ERROR_FILE).write_text(str(error), "utf-8")
         return EXIT_CONFIG
     ledger.update_run(job.run_id, summary={"left_out": left_out})
     governor = Governor(
@@ -71,7 +71,7 @@ def _work(job: Job, folder: Path, stop: threading.Event) -> int:
     try:
         search(job.run_id, ledger, bench, job.config, governor, folder, stop.is_set)
     except BadSpace as error:
-        (folder / ERROR_FILE).write_text(str(error))
+        (folder / ERROR_FILE).write_text(str(error), "utf-8")
         return EXIT_BAD_SPACE
     return 0
 

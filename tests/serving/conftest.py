@@ -89,7 +89,7 @@ def manifest() -> Manifest:
             per_class=(),
             comparisons=(),
             confusion=((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-            calibration_error=0.1,
+            calibration_error=Figure(value=0.1, low=0.080, high=0.120),
         ),
     )
 

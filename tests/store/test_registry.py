@@ -69,9 +69,9 @@ def test_check_name_gives_the_name_back(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Shirts", "-a", "_a", "a b", "a:1", "a/b", "x" * 64, "größe", "a\n", str(Path("..") / "a")]
+    "name", ["", "Shirts", "-a", "_a", "a b", "a:1", "a/b", "x" * 64, "größe", "a\n", "a-", "a_", str(Path("..") / "a")]
 )
 def test_a_name_that_is_none_is_refused(registry: Registry, name: str) -> None:
-    with pytest.raises(ConfigError, match="at most 63 lower-case letters, digits, - and _, and begins with a letter"):
+    with pytest.raises(ConfigError, match="at most 63 lower-case letters, digits, - and _, and begins and ends"):
         registry.register(name, "b1", "r1", "c1")
     assert registry.versions() == []

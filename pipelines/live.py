@@ -1,0 +1,136 @@
+"""Where a run stands, told while it goes on: on standard error, and only where somebody sits before a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.spinner import Spinner
+from rich.text import Text
+
+from pipelines import wording
+from records.trial import Trial, TrialState
+
+REFRESHES_PER_SECOND = 4
+
+
+class Progress:
+    """Shows the steps of a run; a context manager. Fulfils `pipelines.progress.Progress`.
+
+    On a terminal there is a live line, and each finished step stays as a line. Elsewhere it is silent, or with
+    `verbose` says one plain line for each step and sentence.
+    """
+
+    def __init__(
+        self,
+        budget_seconds: float | None = None,
+        verbose: bool = False,
+        console: Console | None = None,
+    ) -> None:
+        self._console = console or Console(file=_own_stderr(), highlight=False)
+        self._is_live = self._console.file.isatty() and not self._console.is_dumb_terminal
+        self._verbose = verbose
+        self._deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
+        self._step = self._detail = ""
+        self._began = time.monotonic()
+        self._search: Text | None = None
+        unicode = self._console.encoding.startswith("utf")
+        self._done, self._broken = ("✓", "✗") if unicode else ("+", "x")
+        self._spinner = Spinner("dots" if unicode else "line", style="cyan")
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=REFRESHES_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Progress:
+        if self._is_live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_step(failed=kind is not None)
+        if self._is_live:
+            self._live.stop()
+
+    def step(self, name: str, detail: str = "") -> None:
+        """Ends the step before, if any, and begins the next."""
+        self._end_step(failed=False)
+        self._step, self._detail, self._began, self._search = name, detail, time.monotonic(), None
+
+    def amount(self, done: int, total: int | None = None) -> None:
+        """So many examples of the step at hand are done."""
+        self._detail = wording.count(done) + (f" of {wording.count(total)}" if total else "")
+
+    def search(self, trials: Sequence[Trial], objective: str, seconds_left: float) -> None:
+        """How the search stands."""
+        if self._is_live or self._verbose:
+            self._deadline = time.monotonic() + seconds_left
+            self._search = search_line(trials, objective)
+
+    def note(self, text: str) -> None:
+        """A sentence that stays on the screen."""
+        if self._is_live or self._verbose:
+            self._print(Padding(Text(wording.clean(text)), (0, 0, 0, 2)))
+
+    def _end_step(self, failed: bool) -> None:
+        if not self._step or not (self._is_live or self._verbose):
+            return
+        mark, style = (self._broken, "red") if failed else (self._done, "green")
+        taken = wording.duration(time.monotonic() - self._began)
+        line = Text.assemble((mark, style), f" {wording.clean(self._step)}  ", (taken, "dim"))
+        if self._search is not None and not failed:
+            line.append("  ").append_text(self._search)
+        self._print(line)
+        self._step = ""
+
+    def _print(self, renderable: Text | Padding) -> None:
+        self._console.print(renderable)
+        self._console.file.flush()
+
+    def _render(self) -> Group:
+        """Called by the refreshing thread: reads, and writes nothing."""
+        if not self._step:
+            return Group()
+        now = time.monotonic()
+        detail = f" {wording.clean(self._detail)}" if self._detail else ""
+        line = Text.assemble((wording.clean(self._step), "bold"), f"{detail}  {wording.duration(now - self._began)}")
+        if self._deadline is not None:
+            line.append(f", {wording.duration(max(0.0, self._deadline - now))} left of the budget", "dim")
+        self._spinner.text = line
+        search = self._search
+        return Group(self._spinner) if search is None else Group(self._spinner, Padding(search, (0, 0, 0, 2)))
+
+
+def _own_stderr() -> TextIO:
+    """A copy of the standard error, which stays the terminal when libraries' chatter is sent elsewhere."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="replace")
+    except (OSError, ValueError):  # not a real stream, as in a notebook
+        return sys.stderr
+
+
+def search_line(trials: Sequence[Trial], objective: str) -> Text:
+    """12 trials done, 1 running, 2 failed; best accuracy 0.947 (trial 9, cnn)."""
+    count = {state: sum(trial.state is state for trial in trials) for state in TrialState}
+    told = [wording.plural(count[TrialState.COMPLETED], "trial") + " done"]
+    told += [f"{count[state]} {state.value}" for state in (TrialState.RUNNING, TrialState.FAILED) if count[state]]
+    line = Text(", ".join(told))
+    if ranked := wording.ranked(trials, objective):
+        best = ranked[0]
+        line.append(f"; best {wording.metric_title(objective)} ")
+        line.append(wording.number(best.score or 0.0), "bold")
+        line.append(f" (trial {best.number}, {wording.clean(best.space)})")
+    return line

@@ -1,0 +1,149 @@
+"""The real TFDS, on datasets that the tests prepare themselves."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.datasets.catalog import open_source
+from pipelines.datasets.quiet import quietly
+from pipelines.reading import choose_codec
+from records.config import RunConfig
+from records.data import Source, Split
+from records.errors import ConfigError, DataError
+from tests.pictures import picture
+
+
+@pytest.fixture(scope="module")
+def tfds() -> Any:
+    with quietly():
+        import tensorflow_datasets
+
+        return tensorflow_datasets
+
+
+def prepare(tfds: Any, data_dir: Path, name: str, splits: dict[str, int], **features: Any) -> Path:
+    """A tiny dataset written by TFDS itself, then forgotten, so that only its files remain."""
+    features = features or {
+        "image": tfds.features.Image(shape=(None, None, 3)),
+        "label": tfds.features.ClassLabel(names=["zebra", "ant"]),
+    }
+
+    def generate(self: Any, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        for number in range(count):
+            known = {
+                "image": picture(number),
+                "label": number % 2,
+                "text": "a",
+                "hidden": -1,
+                "deep": np.zeros((4, 5, 1), np.float32),
+            }
+            yield number, {key: known[key] for key in features}
+
+    methods = {
+        "VERSION": tfds.core.Version("1.0.0"),
+        "_info": lambda self: tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features)),
+        "_split_generators": lambda self, _: {key: generate(self, count) for key, count in splits.items()},
+        "_generate_examples": generate,
+    }
+    with quietly(), tfds.core.registered.skip_registration():
+        kind = type("".join(part.title() for part in name.split("_")), (tfds.core.GeneratorBasedBuilder,), methods)
+        kind.__module__ = __name__
+        kind(data_dir=data_dir).download_and_prepare()
+    return data_dir
+
+
+def open_tfds(name: str, data_dir: Path) -> Source:
+    return open_source(RunConfig(data=f"tfds:{name}", data_dir=data_dir))
+
+
+def test_prepared_dataset_is_read_encoded_and_quietly(
+    tfds: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    prepare(tfds, tmp_path, "tiny_pets", {"train": 5, "test": 2})
+    capfd.readouterr()
+    source = open_tfds("tiny_pets", tmp_path)
+    examples = list(source.examples())
+    assert capfd.readouterr() == ("", "")
+    assert source.labels == ("zebra", "ant") and source.num_examples == 7 and source.name == "tiny_pets"
+    assert [example.split for example in examples] == [Split.TRAIN] * 5 + [Split.TEST] * 2
+    assert len({example.id for example in examples}) == 7 and examples[0].id == "train/000000"
+    codec, _ = choose_codec(source, 160)
+    assert isinstance(examples[0].raw, bytes)
+    known = [picture(number).tobytes() for number in range(5)]
+    assert {codec.encode(example.raw).tobytes() for example in examples[:5]} == set(known)
+
+
+def test_other_split_layouts(tfds: Any, tmp_path: Path) -> None:
+    source = open_tfds("only_test", prepare(tfds, tmp_path, "only_test", {"test": 3}))
+    assert [example.split for example in source.examples()] == [None] * 3
+    assert "split anew" in source.understood[0].what
+    source = open_tfds("odd_names", prepare(tfds, tmp_path, "odd_names", {"train": 2, "valid": 1, "extra": 4}))
+    assert [example.split for example in source.examples()] == [Split.TRAIN] * 2 + [Split.VALIDATION]
+    assert [one.what for one in source.understood] == [
+        "The split valid of TFDS is the validation split.",
+        "The split extra of TFDS is left out.",
+    ]
+
+
+def test_newest_prepared_version_is_taken_and_changes_the_fingerprint(tfds: Any, tmp_path: Path) -> None:
+    prepare(tfds, tmp_path, "grown", {"train": 3})
+    first = open_tfds("grown", tmp_path)
+    (tmp_path / "grown" / "1.0.0").rename(tmp_path / "grown" / "0.9.0")
+    prepare(tfds, tmp_path, "grown", {"train": 4})
+    assert open_tfds("grown", tmp_path).num_examples == 4
+    assert open_tfds("grown", tmp_path).fingerprint != first.fingerprint
+    assert open_tfds("grown:0.9.0", tmp_path).num_examples == 3
+
+
+def test_hidden_labels_are_left_out(tfds: Any, tmp_path: Path) -> None:
+    features = {"image": tfds.features.Image(shape=(None, None, 3)), "hidden": tfds.features.ClassLabel(num_classes=3)}
+    prepare(tfds, tmp_path, "blind", {"train": 3}, **features)
+    assert list(open_tfds("blind", tmp_path).examples()) == []
+
+
+def test_dataset_without_image_and_class_is_told(tfds: Any, tmp_path: Path) -> None:
+    label = tfds.features.ClassLabel(num_classes=2)
+    prepare(tfds, tmp_path, "words", {"train": 2}, text=tfds.features.Text(), label=label)
+    with pytest.raises(DataError, match="no image with a class. Expected .* Received: label: ClassLabel, text: Text"):
+        open_tfds("words", tmp_path)
+    deep = tfds.features.Image(shape=(4, 5, 1), dtype=np.float32)
+    prepare(tfds, tmp_path, "depths", {"train": 2}, deep=deep, label=label)
+    with pytest.raises(DataError, match="Expected uint8. Received: float32"):
+        open_tfds("depths", tmp_path)
+
+
+def test_unknown_name_offers_near_ones(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="TFDS knows no dataset 'fashon_mnist'. Did you mean fashion_mnist"):
+        open_tfds("fashon_mnist", tmp_path)
+    with pytest.raises(ConfigError, match="names no TFDS dataset"):
+        open_tfds("../mnist", tmp_path)
+
+
+def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    with pytest.raises(DataError, match="could not be downloaded: .*Check the network, or name a folder .*--data-dir"):
+        open_tfds("mnist", tmp_path)
+
+
+def test_quietly_gives_everything_back(capfd: pytest.CaptureFixture[str]) -> None:
+    level = logging.getLogger("absl").level
+    with pytest.raises(KeyError), quietly():
+        print("library chatter")
+        raise KeyError
+    print("after")
+    assert capfd.readouterr().out == "after\n"
+    assert logging.getLogger("absl").level == level
+
+
+@pytest.mark.slow
+def test_real_fashion_mnist(shared_data: Path) -> None:
+    source = open_tfds("fashion_mnist", shared_data / "tfds")
+    assert source.num_examples == 70_000 and source.labels is not None and len(source.labels) == 10
+    assert sum(1 for _ in source.examples()) == 70_000

@@ -1,0 +1,216 @@
+"""What the command line shows fits 80 columns, is honest, and cannot be steered by the data."""
+
+import dataclasses
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from pipelines import terminal
+from pipelines.doctor import Check
+from pipelines.live import Progress, search_line
+from pipelines.progress import Progress as ProgressProtocol
+from pipelines.report import ReportFacts
+from records.api import ClassProbability, Prediction
+from records.registry import ModelVersion
+from records.trial import Trial, TrialState
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def shown(renderable: RenderableType, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(renderable)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, text.splitlines()), default=0) <= width
+    return text
+
+
+def test_runs_are_listed_within_80_columns(make_facts: Callable[..., ReportFacts]) -> None:
+    run = make_facts().run
+    long = dataclasses.replace(run, config={"data": "/a/very/long/folder/with/many/parts/and/its/pictures"})
+    text = shown(terminal.runs_table([run, long]))
+    assert run.id in text
+    assert "completed" in text
+    assert "9 min 20 s" in text
+    assert "…" in text
+
+
+def test_models_are_listed_with_their_interval_and_their_floor() -> None:
+    summary = {
+        "objective": "accuracy",
+        "figure": {"value": 0.8512, "low": 0.83, "high": 0.872},
+        "better_than": ["majority"],
+        "space": "frozen_backbone",
+        "latency_ms": 7.93,
+        "size_bytes": 13_672_011,
+    }
+    given = {"bundle_id": "b", "run_id": "r", "checksum": "c", "created_at": "2026-11-21T10:11:12+00:00"}
+    models = [
+        ModelVersion(name="clothing", version=2, summary=summary, **given),  # type: ignore[arg-type]
+        ModelVersion(name="bare", version=1, **given),  # type: ignore[arg-type]
+    ]
+    text = shown(terminal.models_table(models))
+    assert "clothing:2" in text
+    assert "accuracy 0.851" in text
+    assert "0.830 to 0.872" in text
+    assert " no " in text
+    assert "bare:1" in text
+
+
+def test_a_run_is_shown_whole(make_facts: Callable[..., ReportFacts]) -> None:
+    facts = make_facts()
+    view = terminal.run_view(
+        facts.run,
+        facts.trials,
+        evaluation=facts.manifest.evaluation,
+        findings=facts.findings,
+        understood=facts.understood,
+        left_out=facts.left_out,
+        seconds=facts.seconds,
+    )
+    text = " ".join(shown(view).split())
+    for expected in (
+        "Better than the floor.",
+        "a paired difference of +0.310",
+        "1 without a result",
+        "14 images look the same",
+        "To say otherwise: --source.",
+        "MobileNetV2 was left out",
+        "search 7 min 11 s",
+    ):
+        assert expected in text
+
+
+def test_a_failed_run_shows_why(make_facts: Callable[..., ReportFacts]) -> None:
+    run = dataclasses.replace(make_facts().run, error="The disk is full.\nTraceback", model=None)
+    text = shown(terminal.run_view(run, ()))
+    assert "The disk is full." in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(("objective", "best"), [("accuracy", "0.900"), ("log_loss", "0.200")])
+def test_leaderboard_ranks_by_what_is_better(make_facts: Callable[..., ReportFacts], objective: str, best: str) -> None:
+    trial = make_facts().trials[0]
+    trials = [dataclasses.replace(trial, number=i, score=score) for i, score in enumerate((0.9, 0.2, 0.5))]
+    first = shown(terminal.leaderboard_table(trials, objective)).splitlines()[2]
+    assert best in first
+    assert f"best {best}" in re.sub(r"best \S+ ", "best ", search_line(trials, objective).plain)
+
+
+def test_leaderboard_tells_how_many_it_leaves_out(make_facts: Callable[..., ReportFacts]) -> None:
+    text = shown(terminal.leaderboard_table(make_facts(num_trials=14).trials, "accuracy", limit=3))
+    assert "11 more, 1 without a result" in text
+
+
+def test_predictions_and_data_cannot_steer_the_terminal() -> None:
+    classes = [ClassProbability(label=label, probability=0.3) for label in ("[red]a", "b\x1b]0;owned\x07", "c\u202ed")]
+    prediction = Prediction(label="[red]a", probability=0.3, classes=classes)
+    text = shown(terminal.predictions_table(["evil\x1b[2J.png"], [prediction]))
+    assert "[red]a" in text
+    assert not set(text) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_checks_say_what_to_do() -> None:
+    checks = [
+        Check(name="Keras", ok=False, what="It failed.", fix="Install it."),
+        Check(name="GPU", ok=None, what="None is seen."),
+        Check(name="Python", ok=True, what="3.11."),
+    ]
+    lines = shown(terminal.checks_table(checks)).splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["bad", "Install", "note", "ok"]
+
+
+def test_nothing_of_a_command_is_left_out() -> None:
+    command = "kerasmith predict a-model-with-a-long-name " + "picture.jpg " * 10
+    text = shown(terminal.commands_view([("Ask it:", command), ("See:", "kerasmith runs")]))
+    assert " ".join(command.split()) in " ".join(text.split())
+    assert "\n  kerasmith runs" in text
+
+
+def test_piped_output_has_no_colour(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    terminal.make_console().print(terminal.checks_table([Check(name="Keras", ok=False, what="It failed.")]))
+    out = capsys.readouterr().out
+    assert "bad" in out
+    assert "\x1b" not in out
+
+
+def test_progress_is_silent_without_a_terminal(make_facts: Callable[..., ReportFacts]) -> None:
+    console = Console(file=io.StringIO())
+    with Progress(60.0, console=console) as progress:
+        progress.step("search")
+        progress.search(make_facts().trials, "accuracy", 30.0)
+        progress.note("Something.")
+    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def test_verbose_progress_says_one_line_for_each_step() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with pytest.raises(RuntimeError), Progress(60.0, verbose=True, console=console) as progress:
+        progress.step("prepare", "photos")
+        progress.amount(3, 10)
+        progress.note("3 files were left out.")
+        progress.step("search")
+        raise RuntimeError
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line.split()[0] for line in lines] == ["3", "✓", "✗"]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_progress_fulfils_what_a_run_expects() -> None:
+    expected = {name for name in vars(ProgressProtocol) if not name.startswith("_")}
+    assert expected <= set(dir(Progress))
+
+
+PROGRAM = """
+import time
+from pipelines.live import Progress
+from records.trial import Trial, TrialState
+trials = [Trial(run_id="r", number=0, space="floor", values={}, state=TrialState.COMPLETED, seed=0, score=0.5),
+          Trial(run_id="r", number=1, space="cnn", values={}, state=TrialState.RUNNING, seed=0)]
+with Progress(60.0) as progress:
+    progress.step("prepare")
+    progress.step("search")
+    progress.search(trials, "accuracy", 41.0)
+    time.sleep(0.6)
+"""
+
+
+def test_progress_on_a_terminal_shows_the_search_and_keeps_finished_steps() -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "NO_COLOR": "1", "PYTHONUTF8": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, stderr=theirs, stdout=subprocess.PIPE
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not seen:
+            break
+    out, _ = process.communicate(timeout=60)
+    os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", seen.decode())
+    assert process.returncode == 0
+    assert out == b""
+    assert "✓ prepare" in text
+    assert "1 trial done, 1 running; best accuracy 0.500 (trial 0, floor)" in text
+    assert re.search(r"4[01] s left of the budget", text)
+    assert not re.search(rb"\x1b\[[0-9;]*3[0-7]m", seen)  # NO_COLOR: dim and bold only
+
+
+def test_search_line_counts_states(make_facts: Callable[..., ReportFacts]) -> None:
+    running = Trial(run_id="r", number=99, space="cnn", values={}, state=TrialState.RUNNING, seed=0)
+    line = search_line([*make_facts().trials, running], "accuracy").plain
+    assert line.startswith("12 trials done, 1 running, 1 failed; best accuracy 0.9")
