@@ -1,4 +1,4 @@
-"""A frozen backbone's features, computed once for a dataset, a backbone and a resolution, and kept."""
+"""A frozen network's features, computed once for a dataset, a backbone and a resolution, and kept."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import hashlib
 import json
 import re
 import shutil
+import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,20 @@ import keras
 import numpy as np
 
 from pipelines.batches import TrainingData
+from pipelines.cores import num_cores
+from pipelines.export import export_function
 from records.data import Prepared, Split
 from store.files import free_bytes
 from store.home import Home
 
-BATCH_SIZE = 64
+BATCH_SIZE = 32
+WORTH_AN_EXPORT = 1000
+"""Examples from which on ONNX Runtime, about twice as fast, makes up for the seconds of an export."""
+SPARE_BYTES = 256 * 2**20
 
 
 class TooSlow(Exception):
-    """The features would not be ready in the time that the trial has."""
+    """The features would not be ready in the time that the trial has, or do not fit on the disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +39,9 @@ class Features:
     """Cached features of the training and validation examples."""
 
     values: Any
-    """`<float32>[rows, features]`, a read-only memory map."""
+    """`<float16 or float32>[rows, ...]`, a read-only memory map."""
     seconds_per_example: float
     """What computing them cost."""
-
-    @property
-    def num_features(self) -> int:
-        return int(self.values.shape[1])
 
 
 def fitting_rows(prepared: Prepared) -> np.ndarray:
@@ -46,7 +49,7 @@ def fitting_rows(prepared: Prepared) -> np.ndarray:
     return np.concatenate([prepared.indices[Split.TRAIN], prepared.indices[Split.VALIDATION]])
 
 
-def feature_data(prepared: Prepared, features: Features) -> TrainingData:
+def feature_data(prepared: Prepared, features: Features, mirrored: Features | None) -> TrainingData:
     """The training data of a head: features in the place of inputs, in the order of `fitting_rows`."""
     num_train = len(prepared.indices[Split.TRAIN])
     rows = fitting_rows(prepared)
@@ -56,27 +59,34 @@ def feature_data(prepared: Prepared, features: Features) -> TrainingData:
         train_rows=np.arange(num_train),
         validation_rows=np.arange(num_train, len(rows)),
         num_classes=prepared.spec.num_classes,
+        mirrored=mirrored.values if mirrored else None,
     )
 
 
 def cached_features(
-    encoder: keras.Model, key: str, prepared: Prepared, home: Home, max_seconds: float = float("inf")
+    encoder: keras.Model,
+    key: str,
+    prepared: Prepared,
+    home: Home,
+    max_seconds: float = float("inf"),
+    mirrored: bool = False,
 ) -> Features:
     """The features of `fitting_rows(prepared)`, from the cache where an earlier trial or run computed them.
 
     Args:
-        encoder: `<uint8>[batch, ...]` to `<float32>[batch, features]`.
+        encoder: `<uint8>[batch, ...]` to `<float32>[batch, ...]`. Feature maps are kept in half precision.
         key: Names the encoder; equal keys give equal features.
         prepared: The dataset.
         home: Where the cache lies.
         max_seconds: Given up early when the first batches say that it will take longer.
+        mirrored: Of the images mirrored left to right.
 
     Raises:
-        TooSlow: It would take longer than `max_seconds`.
+        TooSlow: It would take longer than `max_seconds`, or the disk has no room.
     """
-    folder = _folder(home, prepared, key)
+    folder = _folder(home, prepared, f"{key}{'|mirrored' if mirrored else ''}")
     if not (folder / "features.npy").is_file():
-        _compute(encoder, prepared, folder, max_seconds)
+        _compute(encoder, prepared, folder, max_seconds, mirrored)
     meta = json.loads((folder / "meta.json").read_text("utf-8"))
     values = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
     return Features(values=values, seconds_per_example=meta["seconds_per_example"])
@@ -87,16 +97,18 @@ def _folder(home: Home, prepared: Prepared, key: str) -> Path:
     return home.features / f"{re.sub(r'[^a-z0-9]+', '-', key.lower())[:40].strip('-')}-{digest}"
 
 
-def _compute(encoder: keras.Model, prepared: Prepared, folder: Path, max_seconds: float) -> None:
+def _compute(encoder: keras.Model, prepared: Prepared, folder: Path, max_seconds: float, mirrored: bool) -> None:
     """Writes beside the final place and renames: a killed process leaves no half cache."""
     rows = fitting_rows(prepared)
-    shape = (len(rows), int(encoder.output.shape[-1]))
-    if free_bytes(folder.parent) < 2 * 4 * shape[0] * shape[1]:
-        raise TooSlow(f"The disk has no room for {4 * shape[0] * shape[1] / 1e6:.0f} MB of features.")
     partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
     partial.mkdir(parents=True)
     try:
-        seconds = _encode_all(encoder, prepared.inputs, rows, partial / "features.npy", shape, max_seconds)
+        encode = _encode_function(encoder, prepared.inputs[rows[:1]], len(rows))
+        writer = _Writer(partial / "features.npy", len(rows), max_seconds)
+        for start in range(0, len(rows), BATCH_SIZE):
+            batch = prepared.inputs[rows[start : start + BATCH_SIZE]]
+            writer.add(encode(np.ascontiguousarray(batch[:, :, ::-1]) if mirrored else batch))
+        seconds = writer.close()
         (partial / "meta.json").write_text(json.dumps({"seconds_per_example": seconds / max(1, len(rows))}), "utf-8")
         try:
             partial.replace(folder)
@@ -107,21 +119,58 @@ def _compute(encoder: keras.Model, prepared: Prepared, folder: Path, max_seconds
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _encode_all(
-    encoder: keras.Model, inputs: Any, rows: np.ndarray, path: Path, shape: tuple[int, int], max_seconds: float
-) -> float:
-    """Seconds that it took, without the first batch, which compiles."""
-    values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    began, compiled = time.perf_counter(), None
-    for start in range(0, len(rows), BATCH_SIZE):
-        batch = inputs[rows[start : start + BATCH_SIZE]]
-        values[start : start + len(batch)] = np.asarray(encoder.predict_on_batch(batch))
+def _encode_function(encoder: keras.Model, one: np.ndarray, count: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The fastest way to run the encoder on so many examples."""
+    if count >= WORTH_AN_EXPORT:
+        with tempfile.TemporaryDirectory(prefix="kerasmith-encoder-") as folder:
+            exported = export_function(encoder, Path(folder) / "encoder.onnx", one, num_cores())
+        if exported is not None:
+            return exported
+    return lambda batch: np.asarray(encoder.predict_on_batch(batch))
+
+
+class _Writer:
+    """Appends batches of features to an array file, and gives up when time or room will not do."""
+
+    def __init__(self, path: Path, num_rows: int, max_seconds: float) -> None:
+        self._path, self._num_rows, self._max_seconds = path, num_rows, max_seconds
+        self._values: Any = None
+        self._row, self._warm_row = 0, 0
+        self._began = self._warm = time.perf_counter()
+
+    def add(self, features: np.ndarray) -> None:
+        """Writes one batch.
+
+        Raises:
+            TooSlow: The whole would take too long, or the disk has no room.
+        """
+        if self._values is None:
+            self._values = self._create(features)
+            self._warm, self._warm_row = time.perf_counter(), len(features)  # the first batch compiles
+        self._values[self._row : self._row + len(features)] = features
+        self._row += len(features)
+        if self._row >= self._warm_row + 3 * BATCH_SIZE:
+            self._check_time()
+
+    def _create(self, features: np.ndarray) -> Any:
+        """A vector takes 4 bytes a number; a map of thousands takes 2, which changes no answer that counts."""
+        kind = np.float32 if features.ndim == 2 else np.float16
+        shape = (self._num_rows, *features.shape[1:])
+        needed = int(np.prod(shape)) * np.dtype(kind).itemsize
+        if free_bytes(self._path.parent) < needed + SPARE_BYTES:
+            raise TooSlow(f"The disk has no room for {needed / 1e6:.0f} MB of features.")
+        return np.lib.format.open_memmap(self._path, mode="w+", dtype=kind, shape=shape)
+
+    def _check_time(self) -> None:
         now = time.perf_counter()
-        if compiled is None:
-            compiled = now
-        elif start >= 3 * BATCH_SIZE:
-            expected = (compiled - began) + (now - compiled) / start * len(rows)
-            if expected > max_seconds:
-                raise TooSlow(f"Its features would take about {expected:.0f} s; {max_seconds:.0f} s were left for it.")
-    values.flush()
-    return time.perf_counter() - (compiled or began)
+        each = (now - self._warm) / (self._row - self._warm_row)
+        expected = (self._warm - self._began) + each * self._num_rows
+        if expected > self._max_seconds:
+            raise TooSlow(
+                f"Its features would take about {expected:.0f} s; {self._max_seconds:.0f} s were left for it."
+            )
+
+    def close(self) -> float:
+        """Puts all on the disk. Returns the seconds that it took, without the first batch."""
+        self._values.flush()
+        return time.perf_counter() - self._warm

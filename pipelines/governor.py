@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from records.errors import BudgetError
 from records.trial import Trial, TrialState
 
-START_SECONDS = 12.0
+START_SECONDS = 10.0
 """A worker's start: importing Keras with TensorFlow, on two slow cores."""
 FLOOR_SECONDS = 6.0
 """Compiling and training the linear floor for a moment."""
-PACKAGE_SECONDS = 22.0
+PACKAGE_SECONDS = 12.0
 """Export, parity check, report, card and registration of a small network."""
+PACKAGE_SECONDS_PER_PARAMETER = 4e-6
+"""What a large one costs more: it is built again, saved, exported, loaded twice and copied."""
 SHORTEST_TRIAL = 4.0
 """A trial with less time than this learns nothing that counts."""
 LARGEST_SHARE = 0.25
@@ -61,8 +63,10 @@ class Governor:
 
     def finish_seconds(self, best: Trial | None) -> float:
         """What evaluating and packaging `best` and the floor will take."""
-        per_example = best.result.predict_seconds if best and best.result else 0.0
-        return PACKAGE_SECONDS + 1.5 * self.num_test * per_example
+        if best is None or best.result is None:
+            return PACKAGE_SECONDS
+        predicting = 2.0 * self.num_test * best.result.predict_seconds
+        return PACKAGE_SECONDS + PACKAGE_SECONDS_PER_PARAMETER * best.result.num_parameters + predicting
 
     def refit_seconds(self, best: Trial | None) -> float:
         """What the last fit of `best` will take; 0 for the floor, which is not fitted again."""

@@ -40,7 +40,7 @@ from records.errors import BundleError
 from records.registry import ModelVersion
 from records.task import Task
 from records.trial import Run
-from serving.bundle import open_bundle, verify, write_checksums
+from serving.bundle import ModelBundle, open_bundle, verify, write_checksums
 from serving.model_store import put
 from store.files import writing
 from store.home import Home
@@ -96,8 +96,12 @@ def _write(parts: Package, folder: Path, bundle_id: str) -> Manifest:
     (folder / CODEC).write_text(json.dumps(parts.prepared.codec, indent=1), "utf-8")
     manifest = _manifest(parts, folder, bundle_id, engines)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), "utf-8")
-    _write_sample(parts.prepared, int(rows[0]), folder)
-    _write_reference(parts, rows[:NUM_REFERENCE], folder)
+    bundle = open_bundle(folder)
+    try:
+        _write_sample(parts.prepared, int(rows[0]), bundle)
+        _write_reference(parts, rows[:NUM_REFERENCE], bundle)
+    finally:
+        bundle.close()
     report, card = parts.write_papers(manifest)
     (folder / REPORT).write_text(report, "utf-8")
     (folder / CARD).write_text(card, "utf-8")
@@ -133,28 +137,20 @@ def _manifest(parts: Package, folder: Path, bundle_id: str, engines: list[Engine
     )
 
 
-def _write_sample(prepared: Prepared, row: int, folder: Path) -> None:
+def _write_sample(prepared: Prepared, row: int, bundle: ModelBundle) -> None:
     """A request that works as printed, made of a validation example, and the answer that it gets."""
     request = {"inputs": [{"image": base64.b64encode(png(prepared.inputs[row])).decode()}]}
-    (folder / SAMPLE_REQUEST).write_text(json.dumps(request), "utf-8")
-    bundle = open_bundle(folder)
-    try:
-        answers = bundle.predict([png(prepared.inputs[row])])
-    finally:
-        bundle.close()
+    (bundle.folder / SAMPLE_REQUEST).write_text(json.dumps(request), "utf-8")
+    answers = bundle.predict([png(prepared.inputs[row])])
     saved = {"predictions": [answer.model_dump() for answer in answers]}
-    (folder / SAMPLE_ANSWER).write_text(json.dumps(saved), "utf-8")
+    (bundle.folder / SAMPLE_ANSWER).write_text(json.dumps(saved), "utf-8")
 
 
-def _write_reference(parts: Package, rows: np.ndarray, folder: Path) -> None:
+def _write_reference(parts: Package, rows: np.ndarray, bundle: ModelBundle) -> None:
     """Embeddings and predictions on validation examples: what the network's traffic looked like when it was made."""
-    bundle = open_bundle(folder)
-    try:
-        outputs = [bundle.engine.run(parts.prepared.inputs[rows[i : i + 32]]) for i in range(0, len(rows), 32)]
-    finally:
-        bundle.close()
+    outputs = [bundle.engine.run(parts.prepared.inputs[rows[i : i + 32]]) for i in range(0, len(rows), 32)]
     np.savez(
-        folder / REFERENCE,
+        bundle.folder / REFERENCE,
         predictions=np.concatenate([prediction for prediction, _ in outputs]).astype(np.float32),
         embeddings=np.concatenate([embedding for _, embedding in outputs]).astype(np.float32),
         validation_probabilities=np.asarray(parts.candidate.validation_probabilities, np.float32),

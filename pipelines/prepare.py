@@ -91,10 +91,10 @@ def _alone(root: Path, key: str) -> Iterator[Path]:
     The lock is the system's, so a killed process frees it, and what it left half written is known to be nobody's.
     """
     with writing(root), FileLock(root / f"{key}.lock"):
-        for left in root.glob("*.partial"):
-            _remove_if_dead(left)
         partial = root / f"{key}.partial"
         shutil.rmtree(partial, ignore_errors=True)
+        for left in root.glob("*.partial"):
+            _remove_if_dead(left)
         partial.mkdir()
         try:
             yield partial

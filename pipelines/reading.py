@@ -20,7 +20,7 @@ from records.errors import ConfigError, DataError, InputError
 from serving.codecs.catalog import Codec
 from serving.codecs.image import Header, fit, read_header
 
-SAMPLE = 2000
+SAMPLE = 1000
 """Examples whose headers decide the stored size."""
 FAILURES_KEPT = 1000
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.cores import num_cores
 from pipelines.datasets.catalog import open_source
 from pipelines.governor import Governor
 from pipelines.interrupt import Interrupts, listening
@@ -259,11 +260,6 @@ class _Watched:
 
 def _reason(error: BaseException) -> str:
     return "It was interrupted." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _with_counts(governor: Governor, prepared: Prepared) -> Governor:

@@ -19,6 +19,7 @@ from keras_tuner.engine import trial as kt_trial
 from pipelines.features import TooSlow
 from pipelines.governor import Governor
 from pipelines.proposals import Dimension, Dimensions, suggest
+from pipelines.stopping import hopeless
 from pipelines.train import NotFinite
 from pipelines.trial import Workbench, run_trial
 from records.config import RunConfig
@@ -130,6 +131,12 @@ class LedgerOracle(keras_tuner.Oracle):
             return
         self.ledger.record_epoch(self.run_id, int(trial_id), EpochReport(**metrics))
 
+    def verdict(self, number: int, epoch: EpochReport, max_seconds: float) -> Verdict:
+        """Whether a trial that reported may go on."""
+        trials = self.ledger.trials(self.run_id)
+        ends = hopeless(trials, number, epoch, max_seconds, self.bench.task.direction)
+        return Verdict.STOP if ends or self.stop_requested() else Verdict.CONTINUE
+
     def end_trial(self, trial: kt_trial.Trial) -> None:
         """Completes the row, or fails it with the reason."""
         number = int(trial.trial_id)
@@ -169,7 +176,7 @@ class LedgerTuner(keras_tuner.Tuner):
 
         def report(epoch: EpochReport) -> Verdict:
             self.oracle.update_trial(trial.trial_id, asdict(epoch), epoch.epoch)
-            return Verdict.STOP if self.oracle.stop_requested() else Verdict.CONTINUE
+            return self.oracle.verdict(leased.number, epoch, seconds)
 
         try:
             result = run_trial(spec, self.oracle.bench, report)

@@ -18,11 +18,10 @@ from pipelines.batches import TrainingData
 from pipelines.features import cached_features, feature_data
 from pipelines.metrics import score
 from pipelines.train import train
-from records.data import DataSpec, Prepared, Split
+from records.data import Prepared, Split
 from records.task import Task
 from records.trial import Recipe, Report, TrialResult, TrialSpec, Values
 from search_spaces import heads
-from search_spaces.frozen_backbone import feature_spec
 from search_spaces.space import Space, read
 from store.home import Home
 
@@ -77,25 +76,35 @@ def plan(bench: Workbench, space_name: str, values: Values, seed: int, max_secon
     space = bench.spaces[space_name]
     keras.utils.set_random_seed(seed)
     read_values = read(space, values, bench.prepared.spec)
-    encoder, data, spec, feature_seconds = _inputs(bench, space, read_values, max_seconds)
+    recipe = dataclasses.replace(space.recipe(read_values), seed=seed)
+    encoder, data, feature_seconds = _inputs(bench, space, read_values, recipe, max_seconds)
+    spec = bench.prepared.spec
+    if encoder is not None:
+        spec = dataclasses.replace(spec, input_shape=data.inputs.shape[1:], dtype="float32")
     return Plan(
         model=space.build(read_values, spec, bench.task),
         encoder=encoder,
-        recipe=dataclasses.replace(space.recipe(read_values), seed=seed),
+        recipe=recipe,
         data=data,
         feature_seconds=feature_seconds,
     )
 
 
 def _inputs(
-    bench: Workbench, space: Space, read_values: dict[str, Any], max_seconds: float
-) -> tuple[keras.Model | None, TrainingData, DataSpec, float]:
+    bench: Workbench, space: Space, read_values: dict[str, Any], recipe: Recipe, max_seconds: float
+) -> tuple[keras.Model | None, TrainingData, float]:
+    """The encoder, what is trained on, and the seconds of the encoder for one example."""
     if space.encoder is None or space.encoder_key is None:
-        return None, input_data(bench.prepared), bench.prepared.spec, 0.0
-    encoder = space.encoder(read_values, bench.prepared.spec)
-    features = cached_features(encoder, space.encoder_key(read_values), bench.prepared, bench.home, max_seconds)
-    spec = feature_spec(bench.prepared.spec, features.num_features)
-    return encoder, feature_data(bench.prepared, features), spec, features.seconds_per_example
+        return None, input_data(bench.prepared), 0.0
+    began = time.perf_counter()
+    encoder, key = space.encoder(read_values, bench.prepared.spec), space.encoder_key(read_values)
+    share = 0.5 if recipe.flip else 1.0
+    features = cached_features(encoder, key, bench.prepared, bench.home, share * max_seconds)
+    mirrored = None
+    if recipe.flip:
+        left = max_seconds - (time.perf_counter() - began)
+        mirrored = cached_features(encoder, key, bench.prepared, bench.home, left, mirrored=True)
+    return encoder, feature_data(bench.prepared, features, mirrored), features.seconds_per_example
 
 
 def run_trial(trial: TrialSpec, bench: Workbench, report: Report) -> TrialResult:

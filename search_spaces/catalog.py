@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,14 +13,22 @@ from records.config import RunConfig
 from records.data import DataSpec
 from records.errors import ConfigError
 from search_spaces import recipes
-from search_spaces.backbones import available, get_backbone
+from search_spaces.backbones import BACKBONES, available, get_backbone
 from search_spaces.cnn import CNN
+from search_spaces.finetuned_backbone import finetuned_backbone
 from search_spaces.floor import FLOOR
 from search_spaces.frozen_backbone import frozen_backbone
 from search_spaces.pretrained import BackboneUnavailable
 from search_spaces.space import Space
 
-SPACES: dict[str, Space] = {space.name: space for space in (FLOOR, CNN, frozen_backbone(("efficientnet_lite0",)))}
+BACKBONE_SPACES: dict[str, Callable[[tuple[str, ...]], Space]] = {
+    "frozen_backbone": frozen_backbone,
+    "finetuned_backbone": finetuned_backbone,
+}
+"""Spaces over pretrained backbones: made for those whose weights can be had."""
+SPACES: dict[str, Space] = {
+    space.name: space for space in (FLOOR, CNN, *(make(tuple(BACKBONES)) for make in BACKBONE_SPACES.values()))
+}
 
 
 def open_spaces(config: RunConfig, spec: DataSpec) -> tuple[dict[str, Space], list[str]]:
@@ -31,14 +40,14 @@ def open_spaces(config: RunConfig, spec: DataSpec) -> tuple[dict[str, Space], li
     names = config.spaces or tuple(SPACES)
     spaces: dict[str, Space] = {FLOOR.name: FLOOR}
     left_out: list[str] = []
+    usable: list[str] = []
+    if set(names) & BACKBONE_SPACES.keys():
+        usable, left_out = usable_backbones(config)
     for name in names:
-        if name == "frozen_backbone":
-            usable, reasons = usable_backbones(config)
-            left_out += reasons
-            if usable:
-                spaces[name] = frozen_backbone(tuple(usable))
-            else:
-                left_out.append("The space frozen_backbone was left out: no backbone can be had.")
+        if name in BACKBONE_SPACES and usable:
+            spaces[name] = BACKBONE_SPACES[name](tuple(usable))
+        elif name in BACKBONE_SPACES:
+            left_out.append(f"The space {name} was left out: no backbone can be had.")
         else:
             space = check_name(name)
             spaces[space.name] = space
@@ -106,7 +115,7 @@ def _own_space(name: str, owner: Any) -> Space:
         return Space(name=name, choices=owner.choices, build=owner.build, recipe=owner.recipe)
 
     def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
-        usual = recipes.choices(hp, name, learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=40, augment=True)
+        usual = recipes.choices(hp, name, learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=40, augment=True, patience=10)
         return usual | owner.choices(hp, spec)
 
     return Space(name=name, choices=choices, build=owner.build, recipe=recipes.recipe)

@@ -5,7 +5,6 @@ The features of each example are computed once for a backbone and a resolution; 
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,6 @@ def build_head(values: dict[str, Any], spec: DataSpec, task: Task) -> keras.Mode
     if values["hidden_units"]:
         x = keras.layers.Dense(values["hidden_units"], activation="relu", name="hidden")(x)
     return keras.Model(inputs, heads.build(task, spec, x, values["dropout_rate"]), name="head")
-
-
-def feature_spec(spec: DataSpec, num_features: int) -> DataSpec:
-    """What a head takes instead of the raw input."""
-    return dataclasses.replace(spec, input_shape=(num_features,), dtype="float32")
 
 
 def encoder_key(values: dict[str, Any]) -> str:

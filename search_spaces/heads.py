@@ -19,17 +19,20 @@ PREDICTION = "prediction"
 class Head:
     """How a task's answer is made from features, and what is minimised."""
 
-    build: Callable[[keras.KerasTensor, DataSpec, float], keras.KerasTensor]
-    """`(features <float32>[batch, features], spec, dropout_rate) -> prediction`."""
+    build: Callable[[keras.KerasTensor, DataSpec, float, bool], keras.KerasTensor]
+    """`(features <float32>[batch, features], spec, dropout_rate, zero_weights) -> prediction`."""
     loss: Callable[[bool], keras.losses.Loss]
     """`from_logits -> loss`, taking one-hot targets."""
 
 
-def _class_probabilities(features: keras.KerasTensor, spec: DataSpec, dropout_rate: float) -> keras.KerasTensor:
+def _class_probabilities(
+    features: keras.KerasTensor, spec: DataSpec, dropout_rate: float, zero_weights: bool
+) -> keras.KerasTensor:
     x = keras.layers.Identity(name=EMBEDDING)(features)
     if dropout_rate:
         x = keras.layers.Dropout(dropout_rate, name="head_dropout")(x)
-    x = keras.layers.Dense(spec.num_classes, name=LOGITS)(x)
+    initializer = "zeros" if zero_weights else "glorot_uniform"
+    x = keras.layers.Dense(spec.num_classes, kernel_initializer=initializer, name=LOGITS)(x)
     return keras.layers.Softmax(name=PREDICTION)(x)
 
 
@@ -41,7 +44,9 @@ HEADS: dict[str, Head] = {
 }
 
 
-def build(task: Task, spec: DataSpec, features: keras.KerasTensor, dropout_rate: float = 0.0) -> keras.KerasTensor:
+def build(
+    task: Task, spec: DataSpec, features: keras.KerasTensor, dropout_rate: float = 0.0, zero_weights: bool = False
+) -> keras.KerasTensor:
     """The task's prediction from `features`.
 
     Args:
@@ -49,11 +54,12 @@ def build(task: Task, spec: DataSpec, features: keras.KerasTensor, dropout_rate:
         spec: Of the data; gives the number of classes.
         features: `<float32>[batch, features]`. Named "embedding" in the network: the bundle's second output.
         dropout_rate: Between 0 and 1; of the features.
+        zero_weights: Whether the last layer starts at 0 instead of at random.
 
     Returns:
         For classification `<float32>[batch, classes]`, non-negative and summing to 1.
     """
-    return HEADS[task.name].build(features, spec, dropout_rate)
+    return HEADS[task.name].build(features, spec, dropout_rate, zero_weights)
 
 
 def training_view(model: keras.Model) -> tuple[keras.Model, bool]:

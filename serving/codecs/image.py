@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from records.errors import BundleError, InputError
-from serving.codecs.sniff import describe_bytes
+from serving.codecs.pixels import flatten, from_array
+from serving.codecs.sniff import LOOKED_AT, describe_bytes
 
 # The codec has a limit of its own, far below Pillow's, so Pillow's warning would only be noise beside our error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -108,9 +111,8 @@ class ImageCodec:
             InputError: Not an image, damaged (status 422), or too large (413).
         """
         if isinstance(raw, np.ndarray):
-            return self._finish(_from_array(raw, self.max_pixels))
-        data = _read(raw, self.max_bytes)
-        with _open(data, self.max_pixels) as image:
+            return self._finish(from_array(raw, self.max_pixels))
+        with _open(io.BytesIO(_read(raw, self.max_bytes)), self.max_pixels) as image:
             try:
                 # A JPEG decoder can halve the picture while it decodes: four times less to decode, and no aliasing.
                 side = max(self.height, self.width)
@@ -122,24 +124,22 @@ class ImageCodec:
                 raise InputError(f"The image is damaged and cannot be decoded: {_reason(error)}.") from error
 
     def _finish(self, image: Image.Image) -> np.ndarray:
-        image = _flatten(image, "L" if self.channels == 1 else "RGB")
+        image = flatten(image, "L" if self.channels == 1 else "RGB")
         if image.size != (self.width, self.height):
             image = image.resize((self.width, self.height), Image.Resampling.BILINEAR)
         return np.array(image, dtype=np.uint8).reshape(self.input_shape)
 
 
 def read_header(raw: bytes | Path | np.ndarray, max_bytes: int = 20_000_000, max_pixels: int = 50_000_000) -> Header:
-    """Size and channels without decoding the picture.
+    """Size and channels, without decoding the picture or reading the whole of a file.
 
     Raises:
         InputError: Not an image, or too large.
     """
     if isinstance(raw, np.ndarray):
-        image = _from_array(raw, max_pixels)
+        image = from_array(raw, max_pixels)
         return Header(height=image.height, width=image.width, channels=1 if image.mode == "L" else 3)
-    if isinstance(raw, Path):
-        _check_size(raw, max_bytes)
-    with _open(raw if isinstance(raw, Path) else _read(raw, max_bytes), max_pixels) as image:
+    with _file(raw, max_bytes) as file, _open(file, max_pixels) as image:
         width, height = image.size
         try:
             turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
@@ -173,40 +173,44 @@ def fit(headers: Sequence[Header], cap: int) -> ImageCodec:
     return ImageCodec(height=height, width=width, channels=channels)
 
 
-def _check_size(path: Path, max_bytes: int) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise InputError(f"The file cannot be read: {path} ({error.strerror or error}).") from error
+def _check_size(size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise InputError(f"The image is too large. Expected at most {max_bytes} bytes. Received: {size} bytes.", 413)
 
 
 def _read(raw: bytes | Path, max_bytes: int) -> bytes:
     if isinstance(raw, Path):
-        _check_size(raw, max_bytes)
-        try:
-            return raw.read_bytes()
-        except OSError as error:
-            raise InputError(f"The file cannot be read: {raw} ({error.strerror or error}).") from error
+        with _file(raw, max_bytes) as file:
+            return file.read()
     if not isinstance(raw, bytes | bytearray | memoryview):
         raise InputError(f"Not an image. Expected bytes, a path or a uint8 array. Received: {type(raw).__name__}.")
-    if len(raw) > max_bytes:
-        raise InputError(
-            f"The image is too large. Expected at most {max_bytes} bytes. Received: {len(raw)} bytes.", 413
-        )
+    _check_size(len(raw), max_bytes)
     return bytes(raw)
 
 
-def _open(data: bytes | Path, max_pixels: int) -> Image.Image:
+@contextmanager
+def _file(raw: bytes | Path, max_bytes: int) -> Iterator[BinaryIO]:
+    if not isinstance(raw, Path):
+        yield io.BytesIO(_read(raw, max_bytes))
+        return
     try:
-        image = Image.open(data if isinstance(data, Path) else io.BytesIO(data), formats=FORMATS)
+        with raw.open("rb") as file:
+            _check_size(os.fstat(file.fileno()).st_size, max_bytes)
+            yield file
+    except OSError as error:
+        raise InputError(f"The file cannot be read: {raw} ({error.strerror or error}).") from error
+
+
+def _open(file: BinaryIO, max_pixels: int) -> Image.Image:
+    try:
+        image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise InputError(f"The image is too large. Expected at most {max_pixels} pixels. {error}", 413) from error
     except UnidentifiedImageError as error:
-        start = data if isinstance(data, bytes) else _start_of(data)
+        file.seek(0)
         raise InputError(
-            f"Not an image that can be read. Expected JPEG, PNG, WebP, BMP or GIF. Received: {describe_bytes(start)}."
+            "Not an image that can be read. Expected JPEG, PNG, WebP, BMP or GIF. "
+            f"Received: {describe_bytes(file.read(LOOKED_AT))}."
         ) from error
     except Exception as error:  # headers can be damaged in as many ways as pictures
         raise InputError(f"The image is damaged and cannot be opened: {_reason(error)}.") from error
@@ -217,44 +221,6 @@ def _open(data: bytes | Path, max_pixels: int) -> Image.Image:
             f"The image is too large. Expected at most {max_pixels} pixels. Received: {width} x {height}.", 413
         )
     return image
-
-
-def _start_of(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(512)
-    except OSError:
-        return b""
-
-
-def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
-    shape = array.shape
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and shape[2] not in (1, 3, 4)):
-        raise InputError(
-            f"The array is not an image. Expected <uint8>[height, width] or [height, width, 1, 3 or 4]. "
-            f"Received: <{array.dtype}>{list(shape)}."
-        )
-    if 0 in shape:
-        raise InputError(f"The array is empty. Expected at least one pixel. Received: shape {list(shape)}.")
-    if shape[0] * shape[1] > max_pixels:
-        raise InputError(
-            f"The image is too large. Expected at most {max_pixels} pixels. Received: {shape[1]} x {shape[0]}.", 413
-        )
-    return Image.fromarray(np.ascontiguousarray(array[:, :, 0] if array.ndim == 3 and shape[2] == 1 else array))
-
-
-def _flatten(image: Image.Image, mode: str) -> Image.Image:
-    """Any Pillow mode as "L" or "RGB"; what is transparent shows white."""
-    if image.mode == mode and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I"):  # 16 bits a pixel, which `convert` would clip instead of scale
-        wide = np.asarray(image, dtype=np.int64)
-        image = Image.fromarray((wide.clip(0, 65535) >> 8).astype(np.uint8))
-    elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        coloured = image.convert("RGBA")
-        image = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
-        image.alpha_composite(coloured)
-    return image.convert(mode)
 
 
 def _reason(error: Exception) -> str:

@@ -22,6 +22,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"RIFF", "a RIFF file that is not a WebP image"),
 )
 LOOKED_AT = 512
+"""Bytes that are enough to tell."""
 
 
 def describe_bytes(data: bytes) -> str:

@@ -81,8 +81,6 @@ def test_join_follows_chains() -> None:
     np.testing.assert_array_equal(join(6, np.array([4, 2]), np.array([2, 5])), [0, 1, 2, 3, 2, 2])
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_many_pictures_are_compared_in_bounded_memory() -> None:
     rng = np.random.default_rng(0)
     inputs = rng.integers(0, 256, (100_000, 8, 8, 1), dtype=np.uint8)

@@ -252,3 +252,10 @@ def test_killed_in_the_middle_it_leaves_nothing_that_is_used(pets: Path, home: H
     started = time.monotonic()
     prepared = run(pets, home)
     assert contents(home) == {prepared.fingerprint} and time.monotonic() - started < 60
+
+
+def test_what_a_killed_run_left_of_the_same_data_is_not_used(pets: Path, home: Home) -> None:
+    fingerprint = run(pets, home).fingerprint
+    (home.prepared / fingerprint).rename(home.prepared / f"{fingerprint}.partial")
+    prepared = run(pets, home)
+    assert not prepared.reused and contents(home) == {fingerprint}
