@@ -19,7 +19,7 @@ from keras_tuner.engine import trial as kt_trial
 from pipelines.features import TooSlow
 from pipelines.governor import Governor
 from pipelines.proposals import Dimension, Dimensions, suggest
-from pipelines.stopping import hopeless
+from pipelines.stopping import GRACE_SHARE, hopeless
 from pipelines.train import NotFinite
 from pipelines.trial import Workbench, run_trial
 from records.config import RunConfig
@@ -133,9 +133,13 @@ class LedgerOracle(keras_tuner.Oracle):
 
     def verdict(self, number: int, epoch: EpochReport, max_seconds: float) -> Verdict:
         """Whether a trial that reported may go on."""
+        if self.stop_requested():
+            return Verdict.STOP
+        if epoch.seconds < GRACE_SHARE * max_seconds:  # spares a short trial the reading of all others
+            return Verdict.CONTINUE
         trials = self.ledger.trials(self.run_id)
         ends = hopeless(trials, number, epoch, max_seconds, self.bench.task.direction)
-        return Verdict.STOP if ends or self.stop_requested() else Verdict.CONTINUE
+        return Verdict.STOP if ends else Verdict.CONTINUE
 
     def end_trial(self, trial: kt_trial.Trial) -> None:
         """Completes the row, or fails it with the reason."""

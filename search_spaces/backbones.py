@@ -5,7 +5,6 @@ Reading the table costs nothing: Keras is imported when a network is built.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -119,53 +118,6 @@ def build_encoder(backbone: Backbone, input_shape: tuple[int, int, int], size: i
     encoder = keras.Model(inputs, pooling(name="features")(x), name="encoder")
     encoder.trainable = False
     return encoder
-
-
-def split_encoder(encoder: keras.Model, share: float) -> tuple[keras.Model, keras.Model]:
-    """Cuts an encoder in two, so that what comes before the cut is computed once and what comes after can be trained.
-
-    Training the last third for a few epochs often beats any head on frozen features, at a third of the cost of
-    training through the whole network.
-
-    Args:
-        encoder: From `build_encoder`. The two halves share its weights, which a training of the second changes.
-        share: Part of the network's layers that is to be trained, counted from its output; more than 0, less than 1.
-            The cut is at the nearest earlier layer that everything passes through.
-
-    Returns:
-        A frozen network from images to `<float32>[batch, rows, columns, channels]`, and a trainable one from these
-        to `<float32>[batch, features]`. Normalisation layers of both stay in inference mode.
-    """
-    import keras
-
-    network = next(layer for layer in encoder.layers if isinstance(layer, keras.Model))
-    cut, last = _cut(network, share)
-    for layer in last.layers:
-        layer.trainable = True
-    x = encoder.input
-    for layer in encoder.layers[1:]:
-        if layer is network:
-            break
-        x = layer([x] * 3 if isinstance(layer, keras.layers.Concatenate) else x)
-    first = keras.Model(network.inputs, cut.output)
-    trunk = keras.Model(encoder.input, first(x, training=False), name="trunk")
-    trunk.trainable = False
-    maps = keras.Input(trunk.output_shape[1:], name="maps")
-    features = encoder.get_layer("features")(last(maps, training=False))
-    return trunk, keras.Model(maps, features, name="top")
-
-
-def _cut(network: keras.Model, share: float) -> tuple[keras.Layer, keras.Model]:
-    """The layer to cut after, and the network that comes after it."""
-    import keras
-
-    start = min(len(network.layers) - 2, round(len(network.layers) * (1.0 - share)))
-    for layer in network.layers[start:0:-1]:
-        if isinstance(layer.output, list) or len(layer.output.shape) != 4:
-            continue
-        with contextlib.suppress(ValueError):  # a path leads around the layer
-            return layer, keras.Model(layer.output, network.output)
-    raise ConfigError(f"The network {network.name} cannot be cut in two. Train a head on its frozen features instead.")
 
 
 def _to_bgr(x: keras.KerasTensor) -> keras.KerasTensor:

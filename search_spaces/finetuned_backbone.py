@@ -13,9 +13,10 @@ import keras
 from records.data import DataSpec, InputKind
 from records.task import Task
 from search_spaces import heads, recipes
-from search_spaces.backbones import build_encoder, get_backbone, split_encoder
+from search_spaces.backbones import build_encoder, get_backbone
 from search_spaces.frozen_backbone import encoder_key
 from search_spaces.space import Space
+from search_spaces.splitting import split_encoder
 
 NAME = "finetuned_backbone"
 

@@ -125,3 +125,69 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m pipelines --help | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
     assert done.stdout.splitlines()[-1] == "0" and done.stderr == ""
+
+
+def write_images(folder: Path, *labels: str, count: int = 4) -> None:
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(1)
+    for label in labels:
+        (folder / label).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(folder / label / f"{i}.png")
+
+
+def make_empty(folder: Path) -> None:
+    folder.mkdir()
+
+
+def make_one_class(folder: Path) -> None:
+    write_images(folder, "only")
+
+
+def make_texts(folder: Path) -> None:
+    for label in ("a", "b"):
+        (folder / label).mkdir(parents=True)
+        (folder / label / "letter.jpg").write_text("Dear Sir or Madam")
+
+
+def make_giants(folder: Path) -> None:
+    from PIL import Image
+
+    for label in ("a", "b"):
+        (folder / label).mkdir(parents=True)
+        Image.new("1", (13_000, 13_000)).save(folder / label / "giant.png")
+        assert (folder / label / "giant.png").stat().st_size < 40_000
+
+
+@pytest.mark.parametrize(
+    ("make", "exit_code", "words"),
+    [
+        (make_empty, 3, "no "),
+        (make_one_class, 3, "class"),
+        (make_texts, 3, "text"),
+        (make_giants, 3, "13000 x 13000"),
+    ],
+)
+def test_data_that_cannot_be_used_is_refused_before_any_training(  # type: ignore[no-untyped-def]
+    make, exit_code: int, words: str, kerasmith, tmp_path: Path
+) -> None:
+    make(tmp_path / "data")
+    code, out, err = kerasmith("run", str(tmp_path / "data"), "--budget", "10m")
+    assert code == exit_code, err
+    assert words in err and "Traceback" not in err and len(err.strip().splitlines()) == 1
+    runs = json.loads(kerasmith("runs", "--json")[1])
+    assert all(run["state"] == "failed" for run in runs)
+
+
+def test_an_unknown_tfds_name_is_refused(kerasmith, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = kerasmith("run", "tfds:fashion_mnits", "--data-dir", str(tmp_path))
+    assert code == 2 and "fashion_mnist" in err and "Traceback" not in err and len(err.strip().splitlines()) == 1
+
+
+def test_a_home_that_cannot_be_written_is_refused(kerasmith, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("KERASMITH_HOME", str(tmp_path / "file" / "home"))
+    code, _, err = kerasmith("runs")
+    assert code == 7 and "Traceback" not in err and len(err.strip().splitlines()) == 1

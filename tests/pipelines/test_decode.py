@@ -28,9 +28,8 @@ def chunks(count: int, size: int = 3) -> Iterator[list[object]]:
 
 
 def decoders() -> list[psutil.Process]:
-    return [
-        child for child in psutil.Process().children() if any("pipelines.decode" in part for part in child.cmdline())
-    ]
+    children = psutil.Process().children()
+    return [child for child in children if any("pipelines.decode" in part for part in child.cmdline())]
 
 
 def same(one: Decoded, other: Decoded) -> bool:
