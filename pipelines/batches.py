@@ -25,8 +25,6 @@ class TrainingData:
     train_rows: np.ndarray
     validation_rows: np.ndarray
     num_classes: int
-    mirrored: Any = None
-    """Like `inputs`, of the mirrored images, where inputs are features that cannot be mirrored themselves."""
 
     def with_validation_in_training(self) -> TrainingData:
         """The same arrays with nothing held back, for the last fit."""
@@ -37,7 +35,6 @@ class TrainingData:
             train_rows=rows,
             validation_rows=self.validation_rows[:0],
             num_classes=self.num_classes,
-            mirrored=self.mirrored,
         )
 
 
@@ -59,8 +56,7 @@ def training_batches(data: TrainingData, recipe: Recipe) -> Iterator[tuple[np.nd
         for start in range(0, len(order), recipe.batch_size):
             # sorted rows read a memory map forwards; the order inside a batch does not matter to a mean
             rows = np.sort(order[start : start + recipe.batch_size])
-            inputs = augment(data.inputs[rows], recipe, rng, None if data.mirrored is None else data.mirrored[rows])
-            yield inputs, smoothed(data.targets[rows], data.num_classes, recipe)
+            yield augment(data.inputs[rows], recipe, rng), smoothed(data.targets[rows], data.num_classes, recipe)
         pass_number += 1
 
 
@@ -77,22 +73,14 @@ def smoothed(targets: np.ndarray, num_classes: int, recipe: Recipe) -> np.ndarra
     return one_hot
 
 
-def augment(
-    batch: np.ndarray, recipe: Recipe, rng: np.random.Generator, mirrored: np.ndarray | None = None
-) -> np.ndarray:
-    """Mirrors and shifts images `[batch, height, width, channels]`; shifted-in edges are reflected.
+def augment(batch: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """Mirrors and shifts images, or maps of their features, `[batch, height, width, channels]`.
 
-    Outside the network, so that what is exported holds no randomness.
-
-    Args:
-        batch: Changed in place.
-        recipe: Says what is done.
-        rng: Drawn from.
-        mirrored: What takes the place of a mirrored example; `None`: the batch is images, and is mirrored here.
+    Shifted-in edges are reflected. Outside the network, so that what is exported holds no randomness.
     """
     if recipe.flip:
-        chosen = rng.random(len(batch)) < 0.5
-        batch[chosen] = batch[chosen, :, ::-1] if mirrored is None else mirrored[chosen]
+        mirrored = rng.random(len(batch)) < 0.5
+        batch[mirrored] = batch[mirrored, :, ::-1]
     if recipe.crop_fraction:
         batch = _shift(batch, recipe.crop_fraction, rng)
     return batch

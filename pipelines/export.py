@@ -67,8 +67,10 @@ def export_function(
 
     try:
         with _quiet():
-            expected = np.asarray(model(one))
-            model.export(path, format="onnx", verbose=False)
+            expected = np.asarray(model(one, training=False))
+            still = keras.Model(model.input, model(model.input, training=False))
+            still(one)
+            still.export(path, format="onnx", verbose=False)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -49,7 +49,7 @@ def fitting_rows(prepared: Prepared) -> np.ndarray:
     return np.concatenate([prepared.indices[Split.TRAIN], prepared.indices[Split.VALIDATION]])
 
 
-def feature_data(prepared: Prepared, features: Features, mirrored: Features | None) -> TrainingData:
+def feature_data(prepared: Prepared, features: Features) -> TrainingData:
     """The training data of a head: features in the place of inputs, in the order of `fitting_rows`."""
     num_train = len(prepared.indices[Split.TRAIN])
     rows = fitting_rows(prepared)
@@ -59,17 +59,11 @@ def feature_data(prepared: Prepared, features: Features, mirrored: Features | No
         train_rows=np.arange(num_train),
         validation_rows=np.arange(num_train, len(rows)),
         num_classes=prepared.spec.num_classes,
-        mirrored=mirrored.values if mirrored else None,
     )
 
 
 def cached_features(
-    encoder: keras.Model,
-    key: str,
-    prepared: Prepared,
-    home: Home,
-    max_seconds: float = float("inf"),
-    mirrored: bool = False,
+    encoder: keras.Model, key: str, prepared: Prepared, home: Home, max_seconds: float = float("inf")
 ) -> Features:
     """The features of `fitting_rows(prepared)`, from the cache where an earlier trial or run computed them.
 
@@ -79,14 +73,13 @@ def cached_features(
         prepared: The dataset.
         home: Where the cache lies.
         max_seconds: Given up early when the first batches say that it will take longer.
-        mirrored: Of the images mirrored left to right.
 
     Raises:
         TooSlow: It would take longer than `max_seconds`, or the disk has no room.
     """
-    folder = _folder(home, prepared, f"{key}{'|mirrored' if mirrored else ''}")
+    folder = _folder(home, prepared, key)
     if not (folder / "features.npy").is_file():
-        _compute(encoder, prepared, folder, max_seconds, mirrored)
+        _compute(encoder, prepared, folder, max_seconds)
     meta = json.loads((folder / "meta.json").read_text("utf-8"))
     values = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
     return Features(values=values, seconds_per_example=meta["seconds_per_example"])
@@ -97,7 +90,7 @@ def _folder(home: Home, prepared: Prepared, key: str) -> Path:
     return home.features / f"{re.sub(r'[^a-z0-9]+', '-', key.lower())[:40].strip('-')}-{digest}"
 
 
-def _compute(encoder: keras.Model, prepared: Prepared, folder: Path, max_seconds: float, mirrored: bool) -> None:
+def _compute(encoder: keras.Model, prepared: Prepared, folder: Path, max_seconds: float) -> None:
     """Writes beside the final place and renames: a killed process leaves no half cache."""
     rows = fitting_rows(prepared)
     partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
@@ -106,8 +99,7 @@ def _compute(encoder: keras.Model, prepared: Prepared, folder: Path, max_seconds
         encode = _encode_function(encoder, prepared.inputs[rows[:1]], len(rows))
         writer = _Writer(partial / "features.npy", len(rows), max_seconds)
         for start in range(0, len(rows), BATCH_SIZE):
-            batch = prepared.inputs[rows[start : start + BATCH_SIZE]]
-            writer.add(encode(np.ascontiguousarray(batch[:, :, ::-1]) if mirrored else batch))
+            writer.add(encode(prepared.inputs[rows[start : start + BATCH_SIZE]]))
         seconds = writer.close()
         (partial / "meta.json").write_text(json.dumps({"seconds_per_example": seconds / max(1, len(rows))}), "utf-8")
         try:

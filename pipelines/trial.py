@@ -77,7 +77,7 @@ def plan(bench: Workbench, space_name: str, values: Values, seed: int, max_secon
     keras.utils.set_random_seed(seed)
     read_values = read(space, values, bench.prepared.spec)
     recipe = dataclasses.replace(space.recipe(read_values), seed=seed)
-    encoder, data, feature_seconds = _inputs(bench, space, read_values, recipe, max_seconds)
+    encoder, data, feature_seconds = _inputs(bench, space, read_values, max_seconds)
     spec = bench.prepared.spec
     if encoder is not None:
         spec = dataclasses.replace(spec, input_shape=data.inputs.shape[1:], dtype="float32")
@@ -91,20 +91,14 @@ def plan(bench: Workbench, space_name: str, values: Values, seed: int, max_secon
 
 
 def _inputs(
-    bench: Workbench, space: Space, read_values: dict[str, Any], recipe: Recipe, max_seconds: float
+    bench: Workbench, space: Space, read_values: dict[str, Any], max_seconds: float
 ) -> tuple[keras.Model | None, TrainingData, float]:
     """The encoder, what is trained on, and the seconds of the encoder for one example."""
     if space.encoder is None or space.encoder_key is None:
         return None, input_data(bench.prepared), 0.0
-    began = time.perf_counter()
     encoder, key = space.encoder(read_values, bench.prepared.spec), space.encoder_key(read_values)
-    share = 0.5 if recipe.flip else 1.0
-    features = cached_features(encoder, key, bench.prepared, bench.home, share * max_seconds)
-    mirrored = None
-    if recipe.flip:
-        left = max_seconds - (time.perf_counter() - began)
-        mirrored = cached_features(encoder, key, bench.prepared, bench.home, left, mirrored=True)
-    return encoder, feature_data(bench.prepared, features, mirrored), features.seconds_per_example
+    features = cached_features(encoder, key, bench.prepared, bench.home, max_seconds)
+    return encoder, feature_data(bench.prepared, features), features.seconds_per_example
 
 
 def run_trial(trial: TrialSpec, bench: Workbench, report: Report) -> TrialResult:

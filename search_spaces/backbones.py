@@ -87,7 +87,7 @@ def build_encoder(backbone: Backbone, input_shape: tuple[int, int, int], size: i
     """A frozen network from images to features; all preprocessing is part of it.
 
     Takes `<uint8>[batch, height, width, channels]`, gives `<float32>[batch, features]` by its last layer, "features".
-    Normalisation layers stay in inference mode, also when weights are unfrozen later.
+    Nothing in it is trainable, so normalisation layers run in inference mode.
 
     Args:
         backbone: From `get_backbone`.
@@ -112,8 +112,8 @@ def build_encoder(backbone: Backbone, input_shape: tuple[int, int, int], size: i
     if backbone.pixels.to_bgr:
         x = _to_bgr(x)
     if (height, width) != (rows, columns):
-        x = keras.layers.Resizing(rows, columns, name="resizing")(x)
-    x = network(x, training=False)
+        x = keras.layers.Resizing(rows, columns, name="resizing")(x, training=False)
+    x = network(x)
     pooling = keras.layers.GlobalAveragePooling2D if len(x.shape) == 4 else keras.layers.Identity
     encoder = keras.Model(inputs, pooling(name="features")(x), name="encoder")
     encoder.trainable = False

@@ -56,7 +56,7 @@ def build(values: dict[str, Any], spec: DataSpec, task: Task) -> keras.Model:
     shrink = values["resolution"] / max(height, width)
     if shrink < 1:
         height, width = max(4, round(height * shrink)), max(4, round(width * shrink))
-        x = keras.layers.Resizing(height, width)(x)
+        x = keras.layers.Resizing(height, width)(x, training=False)
     num_blocks = min(values["num_blocks"], min(height, width).bit_length() - 1)  # the last map keeps 2 pixels
     for i in range(num_blocks):
         x = _block(x, values["filters"] * 2**i, values)

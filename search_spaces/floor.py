@@ -33,7 +33,7 @@ def build(values: dict[str, Any], spec: DataSpec, task: Task) -> keras.Model:
     inputs = keras.Input(spec.input_shape, dtype=spec.dtype, name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
     if max(height, width) > LARGEST_SIDE:
-        x = keras.layers.Resizing(min(height, LARGEST_SIDE), min(width, LARGEST_SIDE))(x)
+        x = keras.layers.Resizing(min(height, LARGEST_SIDE), min(width, LARGEST_SIDE))(x, training=False)
     x = keras.layers.Flatten(name=EMBEDDING)(x)
     shares = (np.asarray(spec.label_counts) + 1) / (spec.num_train + spec.num_classes)
     logits = keras.layers.Dense(

@@ -50,7 +50,7 @@ def frozen_backbone(backbones: tuple[str, ...]) -> Space:
             # 0 is a linear head, which few examples cannot overfit
             "hidden_units": hp.Choice("frozen_backbone/hidden_units", [0, 128, 512], default=0),
             "dropout_rate": hp.Float("frozen_backbone/dropout_rate", 0.0, 0.6, default=0.2),
-            **recipes.choices(hp, "frozen_backbone", learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=60, augment=False),
+            **recipes.choices(hp, "frozen_backbone", learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=25),
         }
 
     def encoder(values: dict[str, Any], spec: DataSpec) -> keras.Model:

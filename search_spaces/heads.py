@@ -80,17 +80,25 @@ def with_embedding(model: keras.Model) -> keras.Model:
 
 
 def export_view(model: keras.Model) -> keras.Model:
-    """The same layers with the two outputs that a bundle has: the prediction and the embedding."""
-    return keras.Model(model.input, [model.output, model.get_layer(EMBEDDING).output])
+    """The same layers with the two outputs that a bundle has, in inference mode whoever calls it how.
+
+    Some of Keras' layers (`Resizing`) take `training=True` as their default, and where nobody says otherwise they hand
+    it on to all that follow: batch statistics and dropout would then be exported.
+    """
+    view = keras.Model(model.input, [model.output, model.get_layer(EMBEDDING).output])
+    return keras.Model(model.input, view(model.input, training=False))
 
 
 def join(encoder: keras.Model, head: keras.Model, name: str) -> keras.Model:
-    """One network of its own from raw inputs to the prediction; the head's layers stay visible by name."""
+    """One network from raw inputs to the prediction, with the weights of both; the head's layers stay visible by name.
+
+    Args:
+        encoder: From inputs to features.
+        head: A chain of layers on these features.
+        name: Of the new network.
+    """
     x = encoder.output
     for layer in head.layers[1:]:
-        x = layer(x)
-    shared = keras.Model(encoder.input, x, name=name)
-    # a layer that is called twice has no single output any more, and the export needs the embedding's
-    network = keras.models.clone_model(shared)
-    network.set_weights(shared.get_weights())
-    return network
+        # a layer that is called twice has no single output any more, and the export needs the embedding's
+        x = keras.layers.Identity(name=EMBEDDING)(x) if layer.name == EMBEDDING else layer(x)
+    return keras.Model(encoder.input, x, name=name)

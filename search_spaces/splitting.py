@@ -23,7 +23,7 @@ def split_encoder(encoder: keras.Model, share: float) -> tuple[keras.Model, kera
 
     Returns:
         A frozen network from images to `<float32>[batch, rows, columns, channels]`, and a trainable one from these
-        to `<float32>[batch, features]`. Normalisation layers of both stay in inference mode.
+        to `<float32>[batch, features]`. Batch normalisation stays as it is in both.
 
     Raises:
         ConfigError: No place for a cut is near.
@@ -33,14 +33,27 @@ def split_encoder(encoder: keras.Model, share: float) -> tuple[keras.Model, kera
     pixels = encoder.layers[position - 1].output
     cut, last = _cut(network, share)
     first = keras.Model(network.inputs, cut.output, name="first_layers")
-    trunk = keras.Model(encoder.input, first(pixels, training=False), name="trunk")
+    trunk = keras.Model(encoder.input, first(pixels), name="trunk")
     trunk.trainable = False
-    for layer in last.layers:
-        layer.trainable = True
+    _unfreeze(last)
     maps = keras.Input(trunk.output_shape[1:], name="maps")
     # a pooling of its own: a layer that is called twice has no single output any more
-    features = type(pooling).from_config(pooling.get_config())(last(maps, training=False))
+    features = type(pooling).from_config(pooling.get_config())(last(maps))
     return trunk, keras.Model(maps, features, name="top")
+
+
+def _unfreeze(network: keras.Model) -> None:
+    """Lets everything be trained but batch normalisation: a few epochs of small batches make its statistics worse.
+
+    Only freezing does that: when a network is trained, Keras runs even a layer called with `training=False` in
+    training mode.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            layer.trainable = True
+            _unfreeze(layer)
+        else:
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
 
 
 def _cut(network: keras.Model, share: float) -> tuple[keras.Layer, keras.Model]:

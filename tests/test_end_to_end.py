@@ -91,7 +91,7 @@ def test_a_training_image_over_http_gets_the_answer_of_training(made, photos: Pa
     model = Registry(open_database(home)).resolve("photos")
     folder = folder_of(home, model.name, model.bundle_id)
     network = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
-    (stored,) = [path for path in home.prepared.iterdir() if (path / "meta.json").is_file()]
+    (stored,) = [path for path in home.prepared.iterdir() if (path / "metadata.json").is_file()]
     prepared = load_prepared(stored)
     rows = prepared.indices[Split.TRAIN][:9]
     trained = network.predict(np.asarray(prepared.inputs[rows]), verbose=0)

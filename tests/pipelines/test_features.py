@@ -28,7 +28,7 @@ def test_features_are_the_encoders_and_never_of_the_test_split(prepared: Prepare
     rows = fitting_rows(prepared)
     assert not set(rows) & set(prepared.indices[Split.TEST])
     np.testing.assert_allclose(features.values, encoder.predict(prepared.inputs[rows], verbose=0), rtol=1e-5)
-    data = feature_data(prepared, features, None)
+    data = feature_data(prepared, features)
     assert len(data.train_rows) == len(prepared.indices[Split.TRAIN])
     np.testing.assert_array_equal(
         data.targets[data.validation_rows], prepared.targets[prepared.indices[Split.VALIDATION]]
@@ -56,20 +56,18 @@ def test_onnx_runtime_gives_the_same_features(prepared: Prepared, home: Home, mo
     np.testing.assert_allclose(by_onnx.values, by_keras.values, atol=1e-5)
 
 
-def test_maps_are_kept_in_half_precision_and_mirrored_ones_beside(prepared: Prepared, home: Home) -> None:
+def test_maps_are_kept_in_half_precision_and_can_be_mirrored(prepared: Prepared, home: Home) -> None:
     encoder = make_encoder(maps=True)
-    plain = cached_features(encoder, "maps", prepared, home)
-    mirrored = cached_features(encoder, "maps", prepared, home, mirrored=True)
-    assert plain.values.dtype == np.float16 and plain.values.ndim == 4
-    rows = fitting_rows(prepared)
-    expected = encoder.predict(prepared.inputs[rows][:, :, ::-1], verbose=0)
-    np.testing.assert_allclose(mirrored.values, expected, atol=2e-3)
-    data = feature_data(prepared, plain, mirrored)
+    features = cached_features(encoder, "maps", prepared, home)
+    assert features.values.dtype == np.float16
+    expected = encoder.predict(prepared.inputs[fitting_rows(prepared)], verbose=0)
+    np.testing.assert_allclose(features.values, expected, atol=2e-3)
+    data = feature_data(prepared, features)
     seen = next(training_batches(data, Recipe(batch_size=61, flip=True)))[0]
-    of_plain = [np.array_equal(one, data.inputs[row]) for row, one in enumerate(seen)]
-    of_mirrored = [np.array_equal(one, data.mirrored[row]) for row, one in enumerate(seen)]
-    assert all(a != b for a, b in zip(of_plain, of_mirrored, strict=True))
-    assert 15 < sum(of_mirrored) < 46
+    plain = [np.array_equal(one, data.inputs[row]) for row, one in enumerate(seen)]
+    mirrored = [np.array_equal(one, data.inputs[row, :, ::-1]) for row, one in enumerate(seen)]
+    assert all(a != b for a, b in zip(plain, mirrored, strict=True))
+    assert 15 < sum(mirrored) < 46
 
 
 def test_what_cannot_be_ready_in_time_is_given_up_early(

@@ -160,6 +160,34 @@ def test_join_makes_one_network_of_encoder_and_head() -> None:
     assert heads.export_view(joined)(inputs)[1].shape == (2, NUM_FEATURES)
 
 
+@pytest.mark.parametrize("name", ["floor", "cnn", "frozen_backbone", "finetuned_backbone"])
+def test_whole_network_answers_alike_called_saved_and_exported(name: str, tmp_path: Path) -> None:
+    """Images that are resized in the network: Keras' `Resizing` switches all that follows to training mode."""
+    import onnxruntime
+
+    space, spec = SPACES[name], make_spec(130, 90)
+    values = read(space, {}, spec)
+    part = space.build(values, trained_spec(space, spec, values), TASK)
+    rng = np.random.default_rng(3)
+    for weight in part.weights:  # nothing at its initial value, statistics and last layer included
+        weight.assign(np.asarray(weight) * 0.9 + 0.01 * rng.random(weight.shape))
+    network = heads.join(space.encoder(values, spec), part, name) if space.encoder else part
+    inputs = inputs_for(spec, 3)
+    expected = part.predict_on_batch(np.asarray(space.encoder(values, spec)(inputs)) if space.encoder else inputs)
+    np.testing.assert_allclose(np.asarray(network(inputs)), expected, atol=1e-4)
+    np.testing.assert_allclose(network.predict_on_batch(inputs), expected, atol=1e-4)
+    network.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    np.testing.assert_allclose(again.predict_on_batch(inputs), expected, atol=1e-4)
+    view = heads.export_view(again)
+    view(inputs)
+    view.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    prediction, embedding = session.run(None, {session.get_inputs()[0].name: inputs})
+    np.testing.assert_allclose(prediction, expected, atol=1e-4)
+    assert embedding.ndim == 2 and len(embedding) == 3
+
+
 def test_replay_answers_like_the_search_did() -> None:
     spec = make_spec()
     values = sample(SPACES["cnn"], spec, 5)
