@@ -25,21 +25,13 @@ from PIL import Image
 
 from benchmarks.cells import Cell, run
 from pipelines.datasets.catalog import open_source
-from pipelines.prepare import prepare
+from pipelines.preparing.prepare import prepare
 from records.config import RunConfig
 from records.data import Example, InputKind, Source
 from store.home import Home
 
 FILES = (
-    "pipelines/classes.py",
-    "pipelines/facts.py",
-    "pipelines/prepare.py",
-    "pipelines/prepared_files.py",
-    "pipelines/reading.py",
-    "pipelines/decode.py",
-    "pipelines/duplicates.py",
-    "pipelines/inspect.py",
-    "pipelines/split.py",
+    "pipelines/preparing/*.py",
     "pipelines/datasets/image_folder.py",
     "serving/codecs/*.py",
     "benchmarks/prepare.py",

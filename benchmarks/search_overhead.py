@@ -73,7 +73,7 @@ def make_bench(folder: Path, epochs: int) -> Any:
     """Data, task and one space whose trials all train for the same number of epochs."""
     from pipelines.bench import open_bench
     from pipelines.datasets.catalog import open_source
-    from pipelines.prepare import prepare
+    from pipelines.preparing.prepare import prepare
     from records.config import RunConfig
     from records.task import get_task
     from search_spaces.cnn import CNN

@@ -70,11 +70,11 @@ def run_command(
 
     Ctrl-C once finishes with the best model so far; twice leaves.
     """
-    from pipelines.chatter import chatter_to
     from pipelines.duration import parse_duration
-    from pipelines.results import outcome_json, show_outcome
     from pipelines.run import run
-    from pipelines.terminal import Progress
+    from pipelines.terminal.chatter import chatter_to
+    from pipelines.terminal.results import outcome_json, show_outcome
+    from pipelines.terminal.views import Progress
     from records.config import RunConfig
     from store.home import open_home
 
@@ -109,8 +109,8 @@ def runs_command(
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20, as_json: AsJson = False
 ) -> None:
     """List the runs, newest first."""
-    from pipelines.results import read_home, run_json
-    from pipelines.terminal import make_console, runs_table
+    from pipelines.terminal.results import read_home, run_json
+    from pipelines.terminal.views import make_console, runs_table
 
     with read_home() as stores:
         stores.ledger.mark_dead_runs()
@@ -128,7 +128,7 @@ def show_command(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or how it begins.")], as_json: AsJson = False
 ) -> None:
     """Show one run: what was tried, what came of it, what the data was like."""
-    from pipelines.results import read_home, run_details, show_run
+    from pipelines.terminal.results import read_home, run_details, show_run
 
     with read_home() as stores:
         record = stores.ledger.get_run(run_id)
@@ -144,8 +144,8 @@ def models_command(
     name: Annotated[str | None, typer.Argument(help="Only the versions of this model.")] = None, as_json: AsJson = False
 ) -> None:
     """List the models that can be served."""
-    from pipelines.results import model_json, read_home
-    from pipelines.terminal import make_console, models_table
+    from pipelines.terminal.results import model_json, read_home
+    from pipelines.terminal.views import make_console, models_table
 
     with read_home() as stores:
         models = stores.registry.versions(name)
@@ -190,7 +190,7 @@ def predict_command(
     as_json: AsJson = False,
 ) -> None:
     """Ask a model about pictures, without a server."""
-    from pipelines.results import predict_files, show_predictions
+    from pipelines.terminal.results import predict_files, show_predictions
 
     answers = predict_files(model, images, top_k)
     if as_json:
@@ -206,8 +206,8 @@ def doctor_command(as_json: AsJson = False) -> None:
     """Check this machine and the home folder, and say what to do about what is wrong."""
     from dataclasses import asdict
 
-    from pipelines.doctor import examine
-    from pipelines.terminal import checks_table, make_console
+    from pipelines.doctor.examine import examine
+    from pipelines.terminal.views import checks_table, make_console
     from store.home import open_home
 
     checks = examine(open_home())

@@ -22,10 +22,10 @@ BUDGET = "90s"
 def main() -> int:
     """Makes a model of the digits, serves it, sends it a held-back example, and says what to type next."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from pipelines.chatter import chatter_to
-    from pipelines.results import show_outcome
     from pipelines.run import run
-    from pipelines.terminal import Progress
+    from pipelines.terminal.chatter import chatter_to
+    from pipelines.terminal.results import show_outcome
+    from pipelines.terminal.views import Progress
     from serving.serve import start_server
     from store.home import open_home
 

@@ -1,4 +1,4 @@
-"""What a run says while it goes on. `pipelines.terminal.Progress` shows it; a Python caller may ignore it."""
+"""What a run says while it goes on. `pipelines.terminal.views.Progress` shows it; a Python caller may ignore it."""
 
 from __future__ import annotations
 

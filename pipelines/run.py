@@ -18,7 +18,7 @@ from pipelines.datasets.catalog import open_source
 from pipelines.governor import Governor
 from pipelines.interrupt import Interrupts, listening
 from pipelines.names import model_name
-from pipelines.prepare import prepare
+from pipelines.preparing.prepare import prepare
 from pipelines.progress import Progress, Silent
 from pipelines.workers.job import Job
 from pipelines.workers.local import supervise
@@ -196,8 +196,8 @@ def _finish(context: _Context, source: Source, prepared: Prepared, trials: list[
     from pipelines.bench import open_bench
     from pipelines.evaluate import evaluate
     from pipelines.package import Package, package
-    from pipelines.papers import papers
     from pipelines.refit import from_trial, refit
+    from pipelines.reporting.papers import papers
 
     folder = context.home.run_folder(context.run.id)
     with context.step("refit"):

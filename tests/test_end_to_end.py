@@ -85,7 +85,7 @@ def test_run_ends_with_a_model_better_than_its_floor(made) -> None:  # type: ign
 def test_a_training_image_over_http_gets_the_answer_of_training(made, photos: Path) -> None:  # type: ignore[no-untyped-def]
     import keras
 
-    from pipelines.prepare import load_prepared
+    from pipelines.preparing.prepare import load_prepared
 
     home, _ = made
     model = Registry(open_database(home)).resolve("photos")

@@ -65,7 +65,14 @@ def test_init_files_are_empty() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["serving.service", "serving.client", "pipelines.cli", "pipelines.run", "pipelines.results", "store.ledger"],
+    [
+        "serving.service",
+        "serving.client",
+        "pipelines.cli",
+        "pipelines.run",
+        "pipelines.terminal.results",
+        "store.ledger",
+    ],
 )
 def test_module_loads_no_training_library(module: str) -> None:
     program = f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))"

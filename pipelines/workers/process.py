@@ -45,7 +45,7 @@ def _listen(stop: threading.Event) -> None:
 def _work(job: Job, folder: Path, stop: threading.Event) -> int:
     from pipelines.bench import open_bench
     from pipelines.governor import Governor
-    from pipelines.prepare import load_prepared
+    from pipelines.preparing.prepare import load_prepared
     from pipelines.search import BadSpace, search
     from records.errors import ConfigError
     from records.task import get_task

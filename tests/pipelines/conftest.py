@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.report import Mistake, ReportFacts
+from pipelines.reporting.report import Mistake, ReportFacts
 from records.bundle import Engine, Manifest
 from records.data import DataSpec, Finding, InputKind, Severity, Understood
 from records.evaluation import ClassFigures, Comparison, Evaluation, Figure

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pipelines.card import render_card
-from pipelines.report import ReportFacts
+from pipelines.reporting.card import render_card
+from pipelines.reporting.report import ReportFacts
 from records.data import Finding, Severity
 
 

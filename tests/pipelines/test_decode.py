@@ -13,8 +13,8 @@ import numpy as np
 import psutil
 import pytest
 
-from pipelines import decode
-from pipelines.decode import Decoded, decode_all
+from pipelines.preparing import decode
+from pipelines.preparing.decode import Decoded, decode_all
 from records.errors import DataError
 from serving.codecs.image import ImageCodec
 from tests.pictures import as_jpeg, picture
@@ -29,7 +29,7 @@ def chunks(count: int, size: int = 3) -> Iterator[list[object]]:
 
 def decoders() -> list[psutil.Process]:
     children = psutil.Process().children()
-    return [child for child in children if any("pipelines.decode" in part for part in child.cmdline())]
+    return [child for child in children if any("pipelines.preparing.decode" in part for part in child.cmdline())]
 
 
 def same(one: Decoded, other: Decoded) -> bool:
@@ -91,7 +91,7 @@ def test_killed_decoder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_decoder_outlives_a_killed_parent() -> None:
     program = textwrap.dedent("""
         import psutil, time
-        from pipelines import decode
+        from pipelines.preparing import decode
         from serving.codecs.image import ImageCodec
         import numpy as np
         decode.ALONE_SECONDS = 0.0

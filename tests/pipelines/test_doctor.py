@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from pipelines import doctor, doctor_stores, probes
-from pipelines.doctor import Check
-from pipelines.doctor_stores import store_checks
-from pipelines.report import ReportFacts
+from pipelines.doctor import examine as doctor
+from pipelines.doctor import stores as doctor_stores
+from pipelines.doctor.examine import Check, probes
+from pipelines.doctor.stores import store_checks
+from pipelines.reporting.report import ReportFacts
 from records.bundle import CARD, MANIFEST
 from records.registry import ModelVersion
 from records.trial import RunState
@@ -148,7 +149,7 @@ def test_home_that_cannot_be_written_is_told(home: Home, monkeypatch: pytest.Mon
     def refuse(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pipelines.doctor.tempfile.NamedTemporaryFile", refuse)
+    monkeypatch.setattr("pipelines.doctor.examine.tempfile.NamedTemporaryFile", refuse)
     check = doctor.home_check(home)
     assert check.ok is False
     assert "cannot be written: Permission denied" in check.what

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from pipelines.decode import decode
-from pipelines.duplicates import exact_groups, join, near_pairs
+from pipelines.preparing.decode import decode
+from pipelines.preparing.duplicates import exact_groups, join, near_pairs
 from serving.codecs.image import ImageCodec
 from tests.pictures import as_jpeg, picture
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipelines.decode import decode
-from pipelines.facts import NOT_GIVEN, TEST, TRAIN, VALIDATION, Facts, Inspected
-from pipelines.inspect import inspect
+from pipelines.preparing.decode import decode
+from pipelines.preparing.facts import NOT_GIVEN, TEST, TRAIN, VALIDATION, Facts, Inspected
+from pipelines.preparing.inspect import inspect
 from records.data import Finding, Severity
 from records.errors import DataError
 from serving.codecs.image import ImageCodec

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines import prepare as prepare_module
-from pipelines import prepared_files, reading
 from pipelines.datasets.catalog import open_source
-from pipelines.prepare import load_prepared, prepare
+from pipelines.preparing import prepare as prepare_module
+from pipelines.preparing import prepared_files, reading
+from pipelines.preparing.prepare import load_prepared, prepare
 from records.config import RunConfig
 from records.data import Prepared, Split
 from records.errors import ConfigError, DataError, StoreError
@@ -239,7 +239,7 @@ def test_killed_in_the_middle_it_leaves_nothing_that_is_used(pets: Path, home: H
     )
     program = (
         "import sys; from pathlib import Path\nfrom pipelines.datasets.catalog import open_source\n"
-        "from pipelines.prepare import prepare\nfrom records.config import RunConfig\n"
+        "from pipelines.preparing.prepare import prepare\nfrom records.config import RunConfig\n"
         "from store.home import open_home\n"
         f"config = RunConfig(data='x', source={str(file) + ':load'!r})\n"
         f"prepare(open_source(config), config, open_home(Path({str(home.root)!r})))\n"

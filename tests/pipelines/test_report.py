@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipelines import wording
-from pipelines.report import Mistake, ReportFacts, count_classes, render_report
+from pipelines.reporting import wording
+from pipelines.reporting.report import Mistake, ReportFacts, count_classes, render_report
 from records.data import Finding, Severity, Split, Understood
 
 NASTY = "<script>alert(1)</script>"

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.facts import NOT_GIVEN, TEST, TRAIN, VALIDATION, Facts, Inspected
-from pipelines.split import LEFT_OUT, split
+from pipelines.preparing.facts import NOT_GIVEN, TEST, TRAIN, VALIDATION, Facts, Inspected
+from pipelines.preparing.split import LEFT_OUT, split
 from records.config import RunConfig
 from records.errors import DataError
 

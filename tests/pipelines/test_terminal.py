@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from pipelines import terminal
-from pipelines.doctor import Check
-from pipelines.live import Progress, search_line
+from pipelines.doctor.examine import Check
 from pipelines.progress import Progress as ProgressProtocol
-from pipelines.report import ReportFacts
+from pipelines.reporting.report import ReportFacts
+from pipelines.terminal import views as terminal
+from pipelines.terminal.live import Progress, search_line
 from records.api import ClassProbability, Prediction
 from records.registry import ModelVersion
 from records.trial import Trial, TrialState
@@ -172,7 +172,7 @@ def test_progress_fulfils_what_a_run_expects() -> None:
 
 PROGRAM = """
 import time
-from pipelines.live import Progress
+from pipelines.terminal.live import Progress
 from records.trial import Trial, TrialState
 trials = [Trial(run_id="r", number=0, space="floor", values={}, state=TrialState.COMPLETED, seed=0, score=0.5),
           Trial(run_id="r", number=1, space="cnn", values={}, state=TrialState.RUNNING, seed=0)]

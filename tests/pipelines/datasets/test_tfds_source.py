@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.datasets.catalog import open_source
 from pipelines.datasets.quiet import quietly
-from pipelines.reading import choose_codec
+from pipelines.preparing.reading import choose_codec
 from records.config import RunConfig
 from records.data import Source, Split
 from records.errors import ConfigError, DataError

@@ -7,8 +7,8 @@ from typing import Any
 
 import jinja2
 
-from pipelines import wording
-from pipelines.report import TEMPLATES, ReportFacts, confusions
+from pipelines.reporting import wording
+from pipelines.reporting.report import TEMPLATES, ReportFacts, confusions
 from records.evaluation import Figure
 
 MOST_NAMED = 40

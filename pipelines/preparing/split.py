@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.facts import MEASURABLE, NOT_GIVEN, SPLITS, TEST, TRAIN, VALIDATION, Facts, Inspected
+from pipelines.preparing.facts import MEASURABLE, NOT_GIVEN, SPLITS, TEST, TRAIN, VALIDATION, Facts, Inspected
 from records.config import RunConfig
 from records.data import Finding, Severity
 from records.errors import DataError

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines import wording
+from pipelines.reporting import wording
 from records.trial import Run
 
 NARROWEST_PIPE = 100

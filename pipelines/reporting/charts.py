@@ -14,7 +14,7 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup
 
-from pipelines.wording import clean, metric_title
+from pipelines.reporting.wording import clean, metric_title
 from records.evaluation import Evaluation
 from records.trial import Trial, TrialState
 

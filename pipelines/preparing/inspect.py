@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.classes import check_classes
-from pipelines.duplicates import Pairs, exact_groups, join, near_pairs
-from pipelines.facts import SHOWN, TEST, TRAIN, VALIDATION, Facts, Inspected, finding
+from pipelines.preparing.classes import check_classes
+from pipelines.preparing.duplicates import Pairs, exact_groups, join, near_pairs
+from pipelines.preparing.facts import SHOWN, TEST, TRAIN, VALIDATION, Facts, Inspected, finding
 from records.data import Finding, Severity
 from records.errors import DataError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from pipelines.doctor import Check, guarded
-from pipelines.wording import plural
+from pipelines.doctor.examine import Check, guarded
+from pipelines.reporting.wording import plural
 from records.errors import BundleError
 from records.registry import ModelVersion
 from records.trial import RunState

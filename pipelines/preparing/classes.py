@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.facts import MEASURABLE, TEST, Facts, finding
+from pipelines.preparing.facts import MEASURABLE, TEST, Facts, finding
 from records.data import Finding, Severity
 from records.errors import DataError
 

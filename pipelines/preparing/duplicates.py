@@ -9,7 +9,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from pipelines.decode import THUMBNAIL_SIDE
+from pipelines.preparing.decode import THUMBNAIL_SIDE
 
 SMALL_DIFFERENCE = 0.05
 """Of two thumbnails, as a part of their contrast (root mean square over standard deviation). Photos saved again as JPEG

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.facts import SPLITS
+from pipelines.preparing.facts import SPLITS
 from records.data import DataSpec, Finding, InputKind, Prepared, Severity, Understood
 from records.errors import StoreError
 

@@ -101,7 +101,7 @@ def decode_all(codec: Codec, chunks: Iterator[Sequence[Any]], processes: int | N
 
 @contextmanager
 def _workers(codec: Codec, count: int) -> Iterator[SimpleQueue[Connection]]:
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
     idle: SimpleQueue[Connection] = SimpleQueue()
     connections: list[Connection] = []
@@ -111,7 +111,7 @@ def _workers(codec: Codec, count: int) -> Iterator[SimpleQueue[Connection]]:
             ours, theirs = Pipe()
             connections.append(ours)
             # -P: a folder of the user's that is called like one of ours must not be imported instead.
-            program = f"from pipelines.decode import work; work({theirs.fileno()})"
+            program = f"from pipelines.preparing.decode import work; work({theirs.fileno()})"
             command = [sys.executable, "-P", "-c", program]
             with theirs:
                 children.append(

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.decode import CHUNK, THUMBNAIL_SIDE, Decoded, decode_all
-from pipelines.facts import NOT_GIVEN, SPLITS, Facts
+from pipelines.preparing.decode import CHUNK, THUMBNAIL_SIDE, Decoded, decode_all
+from pipelines.preparing.facts import NOT_GIVEN, SPLITS, Facts
 from records.data import Example, Source, Split
 from records.errors import ConfigError, DataError, InputError
 from serving.codecs.catalog import Codec

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from pipelines.facts import TRAIN, Facts
-from pipelines.inspect import inspect
-from pipelines.prepared_files import FORMAT, INPUTS, indices, load_prepared, save
-from pipelines.reading import Amount, choose_codec, compile_group, read_all
-from pipelines.split import split
+from pipelines.preparing.facts import TRAIN, Facts
+from pipelines.preparing.inspect import inspect
+from pipelines.preparing.prepared_files import FORMAT, INPUTS, indices, load_prepared, save
+from pipelines.preparing.reading import Amount, choose_codec, compile_group, read_all
+from pipelines.preparing.split import split
 from records.config import RunConfig
 from records.data import DataSpec, Prepared, Source
 from records.errors import StoreError

@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from pipelines import charts, wording
+from pipelines.reporting import charts, wording
 from records.bundle import Manifest
 from records.data import DataSpec, Finding, Prepared, Split, Understood
 from records.trial import Run, Trial, TrialState

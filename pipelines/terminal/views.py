@@ -1,4 +1,4 @@
-"""What the command line shows: functions from records to rich renderables. Progress is in `pipelines.live`."""
+"""What the command line shows: functions from records to rich renderables. Progress is in `pipelines.terminal.live`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipelines import wording
-from pipelines.console import item, local_time, plain, table, tail, took
-from pipelines.console import make_console as make_console
-from pipelines.live import Progress as Progress
+from pipelines.reporting import wording
+from pipelines.terminal.console import item, local_time, plain, table, tail, took
+from pipelines.terminal.console import make_console as make_console
+from pipelines.terminal.live import Progress as Progress
 from records.api import Prediction
 from records.bundle import Manifest
 from records.data import Finding, Severity, Understood
@@ -22,7 +22,7 @@ from records.registry import ModelVersion
 from records.trial import Run, RunState, Trial, TrialState
 
 if TYPE_CHECKING:
-    from pipelines.doctor import Check
+    from pipelines.doctor.examine import Check
 
 STATE_STYLES = {
     RunState.COMPLETED: "green",

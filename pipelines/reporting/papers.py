@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pipelines.card import render_card
 from pipelines.evaluate import TestReading
-from pipelines.report import Mistake, ReportFacts, count_classes, render_report
-from pipelines.wording import next_commands
+from pipelines.reporting.card import render_card
+from pipelines.reporting.report import Mistake, ReportFacts, count_classes, render_report
+from pipelines.reporting.wording import next_commands
 from records.bundle import Manifest
 from records.candidate import Candidate
 from records.data import Prepared, Source

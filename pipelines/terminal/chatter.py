@@ -17,7 +17,7 @@ def chatter_to(path: Path) -> Iterator[None]:
     """Sends the process's standard error to a file while the body runs, also what C++ code writes.
 
     TensorFlow's runtime writes lines that no setting silences. Whoever is to reach the terminal must have copied the
-    stream before (`pipelines.live.Progress` does).
+    stream before (`pipelines.terminal.live.Progress` does).
     """
     sys.stderr.flush()
     fresh = not path.exists() or path.stat().st_size > LARGEST_LOG

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from pipelines import probes
-from pipelines.wording import plural, size
+from pipelines.doctor import probes
+from pipelines.reporting.wording import plural, size
 from records.errors import KerasmithError
 from store.files import free_bytes
 from store.home import Home
@@ -39,7 +39,7 @@ class Check:
 
 def examine(home: Home) -> list[Check]:
     """Looks at everything, in less than 15 seconds. Never raises: what breaks is a check that failed."""
-    from pipelines.doctor_stores import store_checks
+    from pipelines.doctor.stores import store_checks
 
     # both are asked in processes of their own, while the rest is looked at
     with probes.asking(probes.KERAS) as keras, probes.asking(probes.TELEMETRY) as telemetry:

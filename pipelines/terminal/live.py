@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.text import Text
 
-from pipelines import wording
+from pipelines.reporting import wording
 from records.trial import Trial, TrialState
 
 REFRESHES_PER_SECOND = 4

@@ -10,9 +10,16 @@ from typing import Any
 
 import typer
 
+from pipelines.reporting.wording import next_commands
 from pipelines.run import Outcome
-from pipelines.terminal import commands_view, figures_view, leaderboard_table, make_console, predictions_table, run_view
-from pipelines.wording import next_commands
+from pipelines.terminal.views import (
+    commands_view,
+    figures_view,
+    leaderboard_table,
+    make_console,
+    predictions_table,
+    run_view,
+)
 from records.api import Prediction
 from records.data import Finding, Severity
 from records.errors import InputError
