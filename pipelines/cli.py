@@ -5,21 +5,17 @@ Answers go to the standard output, everything else to the standard error; `--jso
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
-import click
 import psutil
 import typer
 
-from records.errors import KerasmithError
+from pipelines.terminal.guard import guarded, print_json
 
-EXIT_UNEXPECTED = 70
-EXIT_INTERRUPTED = 130
 DEBUG = "--debug"
 
 app = typer.Typer(
@@ -43,7 +39,10 @@ def run_command(
     budget: Annotated[str, typer.Option(help="Wall clock for everything: 90s, 10m, 1h30m.")] = "10m",
     name: Annotated[str | None, typer.Option(help="The model's name; else taken from the data.")] = None,
     source: Annotated[str | None, typer.Option(help="Your own source, FILE.py:FUNCTION, which is given DATA.")] = None,
-    space: Annotated[list[str] | None, typer.Option(help="A search space, or FILE.py:NAME. May be repeated.")] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(help="cnn, frozen_backbone, finetuned_backbone, or your own FILE.py:NAME. Repeatable."),
+    ] = None,
     backbone: Annotated[
         list[str] | None,
         typer.Option(help="A pretrained backbone: efficientnet_lite0, applications:NAME, or FILE.keras. Repeatable."),
@@ -219,11 +218,6 @@ def doctor_command(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def print_json(value: Any) -> None:
-    """One JSON document on the standard output."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
-
-
 def process_start() -> float:
     """The monotonic second at which this process began: budgets count from there, imports included."""
     return time.monotonic() - max(0.0, time.time() - psutil.Process().create_time())
@@ -234,38 +228,7 @@ def main() -> NoReturn:
     debug = DEBUG in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.exit(_guarded(arguments, debug))
-
-
-def _guarded(arguments: list[str], debug: bool) -> int:
-    try:
-        return app(arguments, standalone_mode=False) or 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("Interrupted. Nothing that was there before is lost.", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has seen enough
-        return 0
-    except KerasmithError as error:
-        if debug:
-            raise
-        return _fail(str(error), error.exit_code, as_json="--json" in arguments, kind=type(error).__name__)
-    except Exception as error:
-        if debug:
-            raise
-        text = f"Something unexpected went wrong: {type(error).__name__}: {error}. Add --debug to see where."
-        return _fail(text, EXIT_UNEXPECTED, as_json="--json" in arguments, kind=type(error).__name__)
-
-
-def _fail(text: str, exit_code: int, as_json: bool = False, kind: str = "") -> int:
-    typer.echo(f"kerasmith: {text}", err=True)
-    if as_json:
-        print_json({"error": text, "kind": kind, "exit_code": exit_code})
-    return exit_code
+    sys.exit(guarded(app, arguments, debug))
 
 
 if __name__ == "__main__":

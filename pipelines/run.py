@@ -7,12 +7,11 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.context import Context, WatchedTrials
 from pipelines.cores import num_cores
 from pipelines.datasets.catalog import open_source
 from pipelines.governor import Governor
@@ -27,7 +26,7 @@ from records.config import RunConfig
 from records.data import Prepared, Source, Split
 from records.errors import KerasmithError, SearchFailed
 from records.registry import ModelVersion
-from records.task import Task, get_task
+from records.task import get_task
 from records.trial import Run, RunState, Trial, best_trial
 from serving.model_store import folder_of, remove_unregistered
 from store.database import open_database
@@ -37,7 +36,6 @@ from store.registry import Registry
 
 PREPARE_SECONDS_PER_EXAMPLE = 0.002
 """Decoding and resizing a photograph on one core; a generous guess, only for refusing hopeless budgets."""
-TRIALS_CACHE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,29 +49,6 @@ class Outcome:
     report: Path
     """The HTML report, inside the bundle."""
     prepared: Prepared
-
-
-@dataclass(kw_only=True)
-class _Context:
-    """What the steps of one run share."""
-
-    config: RunConfig
-    home: Home
-    ledger: Ledger
-    registry: Registry
-    governor: Governor
-    task: Task
-    run: Run
-    progress: Progress
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Announces a step and takes its time."""
-        self.progress.step(name)
-        began = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - began, 2)
 
 
 def run(
@@ -120,7 +95,7 @@ def run(
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         ledger.start_run(record)
-        context = _Context(
+        context = Context(
             config=config,
             home=home,
             ledger=ledger,
@@ -145,7 +120,7 @@ def run(
             engine.dispose()
 
 
-def _run(context: _Context, source: Source, interrupts: Interrupts) -> Outcome:
+def _run(context: Context, source: Source, interrupts: Interrupts) -> Outcome:
     with context.step("prepare"):
         prepared = prepare(source, context.config, context.home, context.progress.amount)
         _tell(prepared, context.progress)
@@ -157,7 +132,7 @@ def _run(context: _Context, source: Source, interrupts: Interrupts) -> Outcome:
     return _finish(context, source, prepared, trials, best)
 
 
-def _search(context: _Context, prepared: Prepared, interrupts: Interrupts) -> tuple[list[Trial], Trial]:
+def _search(context: Context, prepared: Prepared, interrupts: Interrupts) -> tuple[list[Trial], Trial]:
     """Runs the worker and watches it; meanwhile Keras is imported here, for the steps that follow."""
     folder = context.home.run_folder(context.run.id)
     threading.Thread(target=_import_keras, daemon=True).start()
@@ -174,7 +149,7 @@ def _search(context: _Context, prepared: Prepared, interrupts: Interrupts) -> tu
         refit_examples_factor=context.governor.refit_examples_factor,
         threads=num_cores(),
     )
-    watched = _Watched(context)
+    watched = WatchedTrials(context)
     supervise(
         job,
         folder,
@@ -191,7 +166,7 @@ def _search(context: _Context, prepared: Prepared, interrupts: Interrupts) -> tu
     return trials, best
 
 
-def _finish(context: _Context, source: Source, prepared: Prepared, trials: list[Trial], best: Trial) -> Outcome:
+def _finish(context: Context, source: Source, prepared: Prepared, trials: list[Trial], best: Trial) -> Outcome:
     """Everything after the search. Imported late: the modules load Keras."""
     from pipelines.bench import open_bench
     from pipelines.evaluate import evaluate
@@ -234,28 +209,6 @@ def _finish(context: _Context, source: Source, prepared: Prepared, trials: list[
         report=folder_of(context.home, model.name, model.bundle_id) / REPORT,
         prepared=prepared,
     )
-
-
-class _Watched:
-    """The ledger's trials, read at most twice a second."""
-
-    def __init__(self, context: _Context) -> None:
-        self._context = context
-        self._read_at = -1.0
-        self._trials: list[Trial] = []
-
-    def trials(self) -> list[Trial]:
-        if time.monotonic() - self._read_at > TRIALS_CACHE_SECONDS:
-            self._trials = self._context.ledger.trials(self._context.run.id)
-            self._read_at = time.monotonic()
-        return self._trials
-
-    def best(self) -> Trial | None:
-        return best_trial(self.trials(), self._context.task.direction)
-
-    def search_until(self) -> float:
-        """The monotonic second at which trials must have ended."""
-        return time.monotonic() + self._context.governor.search_left(self.best())
 
 
 def _reason(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import cli
+from pipelines.terminal.guard import EXIT_UNEXPECTED
 from records import errors
 
 
@@ -95,7 +96,7 @@ def test_debug_shows_the_traceback(kerasmith, monkeypatch) -> None:  # type: ign
 def test_an_unexpected_error_is_still_a_sentence(kerasmith, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr("store.ledger.Ledger.runs", lambda self, limit: 1 / 0)
     code, _, err = kerasmith("runs")
-    assert code == cli.EXIT_UNEXPECTED
+    assert code == EXIT_UNEXPECTED
     assert "ZeroDivisionError" in err and "--debug" in err and "Traceback" not in err
 
 

@@ -1,0 +1,64 @@
+"""What the steps of one run share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pipelines.governor import Governor
+from pipelines.progress import Progress
+from records.config import RunConfig
+from records.task import Task
+from records.trial import Run, Trial, best_trial
+from store.home import Home
+from store.ledger import Ledger
+from store.registry import Registry
+
+TRIALS_CACHE_SECONDS = 0.5
+
+
+@dataclass(kw_only=True)
+class Context:
+    """Settings, stores, clock and words of one run."""
+
+    config: RunConfig
+    home: Home
+    ledger: Ledger
+    registry: Registry
+    governor: Governor
+    task: Task
+    run: Run
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Announces a step and takes its time."""
+        self.progress.step(name)
+        began = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - began, 2)
+
+
+class WatchedTrials:
+    """The ledger's trials, read at most twice a second."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._read_at = -1.0
+        self._trials: list[Trial] = []
+
+    def trials(self) -> list[Trial]:
+        if time.monotonic() - self._read_at > TRIALS_CACHE_SECONDS:
+            self._trials = self._context.ledger.trials(self._context.run.id)
+            self._read_at = time.monotonic()
+        return self._trials
+
+    def best(self) -> Trial | None:
+        return best_trial(self.trials(), self._context.task.direction)
+
+    def search_until(self) -> float:
+        """The monotonic second at which trials must have ended."""
+        return time.monotonic() + self._context.governor.search_left(self.best())
