@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Interrupts:
-    """Whether somebody asked to stop. Outside the search there is nothing to finish with: then it raises at once."""
+    """Whether somebody asked to stop. Before the search there is nothing to finish with: then it raises at once."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -18,7 +18,7 @@ class Interrupts:
         self._asked = False
 
     def asked(self) -> bool:
-        """True after the first Ctrl-C of a search."""
+        """True after the first Ctrl-C."""
         return self._asked
 
     @contextmanager

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from records.config import RunConfig
 from records.data import Prepared, Source, Split
 from records.errors import KerasmithError, SearchFailed
 from records.registry import ModelVersion
-from records.task import get_task
+from records.task import Task, get_task
 from records.trial import Run, RunState, Trial, best_trial
 from serving.model_store import folder_of, remove_unregistered
 from store.database import open_database
@@ -64,12 +65,11 @@ def run(
 
     Raises:
         KerasmithError: Says in a sentence what is wrong; the class tells the kind.
-        KeyboardInterrupt: It was interrupted before or after the search.
+        KeyboardInterrupt: It was interrupted twice, or before there was anything to finish with.
 
     Example:
-        >>> from records.config import RunConfig
-        >>> RunConfig(data="digits", budget_seconds=120).data
-        'digits'
+        outcome = run(RunConfig(data="photos/", budget_seconds=600))
+        print(outcome.model.ref, outcome.manifest.evaluation.metrics["accuracy"])
     """
     started = time.monotonic() if started is None else started
     home = home or open_home()
@@ -82,42 +82,49 @@ def run(
     governor.check_start(PREPARE_SECONDS_PER_EXAMPLE * (source.num_examples or 0))
     with home.exclusive(f"run {run_id}"), listening(progress.note) as interrupts:
         engine = open_database(home)
-        ledger, registry = Ledger(engine), Registry(engine)
-        ledger.mark_dead_runs()
-        remove_unregistered(home, registry.bundle_ids())
-        record = Run(
-            id=run_id,
-            name=name,
-            state=RunState.RUNNING,
-            config=asdict(replace(config, data_dir=None)) | {"data_dir": config.data_dir and str(config.data_dir)},
-            task=task.name,
-            objective=task.objective,
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        ledger.start_run(record)
-        context = Context(
-            config=config,
-            home=home,
-            ledger=ledger,
-            registry=registry,
-            governor=governor,
-            task=task,
-            run=record,
-            progress=progress,
-        )
         try:
-            return _run(context, source, interrupts)
-        except KerasmithError as error:
-            ledger.finish_run(run_id, RunState.FAILED, error=str(error), summary={"seconds": context.seconds})
-            raise
-        except BaseException as error:
-            reason = (
-                "It was interrupted." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+            context = Context(
+                config=config,
+                home=home,
+                ledger=Ledger(engine),
+                registry=Registry(engine),
+                governor=governor,
+                task=task,
+                run=_record(run_id, name, config, task),
+                progress=progress,
             )
-            ledger.finish_run(run_id, RunState.INTERRUPTED, error=reason, summary={"seconds": context.seconds})
-            raise
+            context.ledger.mark_dead_runs()
+            remove_unregistered(home, context.registry.bundle_ids())
+            context.ledger.start_run(context.run)
+            return _recorded(context, source, interrupts)
         finally:
             engine.dispose()
+
+
+def _record(run_id: str, name: str, config: RunConfig, task: Task) -> Run:
+    asked = asdict(config) | {"data_dir": None if config.data_dir is None else str(config.data_dir)}
+    return Run(
+        id=run_id,
+        name=name,
+        state=RunState.RUNNING,
+        config=asked,
+        task=task.name,
+        objective=task.objective,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _recorded(context: Context, source: Source, interrupts: Interrupts) -> Outcome:
+    """Runs the steps, and writes down how they ended if they did not end well."""
+    try:
+        return _run(context, source, interrupts)
+    except BaseException as error:
+        state = RunState.FAILED if isinstance(error, Exception) else RunState.INTERRUPTED
+        reason = str(error) if isinstance(error, KerasmithError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, KeyboardInterrupt):
+            reason = "It was interrupted."
+        context.ledger.finish_run(context.run.id, state, error=reason, summary={"seconds": context.seconds})
+        raise
 
 
 def _run(context: Context, source: Source, interrupts: Interrupts) -> Outcome:
@@ -127,9 +134,10 @@ def _run(context: Context, source: Source, interrupts: Interrupts) -> Outcome:
         context.ledger.update_run(context.run.id, data_fingerprint=prepared.fingerprint)
     context.governor = _with_counts(context.governor, prepared)
     context.governor.check_start(0.0)
-    with context.step("search"), interrupts.polite():
-        trials, best = _search(context, prepared, interrupts)
-    return _finish(context, source, prepared, trials, best)
+    with interrupts.polite():
+        with context.step("search"):
+            trials, best = _search(context, prepared, interrupts)
+        return _finish(context, source, prepared, trials, best, in_a_hurry=interrupts.asked)
 
 
 def _search(context: Context, prepared: Prepared, interrupts: Interrupts) -> tuple[list[Trial], Trial]:
@@ -166,7 +174,14 @@ def _search(context: Context, prepared: Prepared, interrupts: Interrupts) -> tup
     return trials, best
 
 
-def _finish(context: Context, source: Source, prepared: Prepared, trials: list[Trial], best: Trial) -> Outcome:
+def _finish(
+    context: Context,
+    source: Source,
+    prepared: Prepared,
+    trials: list[Trial],
+    best: Trial,
+    in_a_hurry: Callable[[], bool],
+) -> Outcome:
     """Everything after the search. Imported late: the modules load Keras."""
     from pipelines.bench import open_bench
     from pipelines.evaluate import evaluate
@@ -179,7 +194,7 @@ def _finish(context: Context, source: Source, prepared: Prepared, trials: list[T
         bench, left_out = open_bench(context.config, prepared, context.task, context.home)
         floor = from_trial(trials[0], bench, folder) if trials[0].score is not None else None
         seconds = context.governor.left - context.governor.finish_seconds(best)
-        candidate = refit(best, bench, folder, seconds)
+        candidate = refit(best, bench, folder, 0.0 if in_a_hurry() else seconds)
     with context.step("evaluate"):
         reading = evaluate(candidate, floor, prepared, context.task, context.config.seed)
     with context.step("package"):
@@ -209,10 +224,6 @@ def _finish(context: Context, source: Source, prepared: Prepared, trials: list[T
         report=folder_of(context.home, model.name, model.bundle_id) / REPORT,
         prepared=prepared,
     )
-
-
-def _reason(error: BaseException) -> str:
-    return "It was interrupted." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
 
 
 def _with_counts(governor: Governor, prepared: Prepared) -> Governor:
