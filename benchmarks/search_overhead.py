@@ -37,7 +37,7 @@ FILES = (
     "store/database.py",
     "benchmarks/search_overhead.py",
 )
-REPEATS = 5
+REPEATS = 3
 
 
 def overhead(num_trials: int, epochs: int) -> dict[str, Any]:
