@@ -139,9 +139,9 @@ def _fields(info: Any, asked: str) -> _Fields:
     image = image or (images[0] if len(images) == 1 else None)
     label = label or (labels[0] if len(labels) == 1 else None)
     if image is None or label is None:
+        found = ", ".join(f"{key}: {type(value).__name__}" for key, value in sorted(features.items()))
         raise DataError(
-            f"tfds:{asked} has no image with a class. Expected an Image and a ClassLabel. "
-            f"Received: {', '.join(f'{key}: {type(value).__name__}' for key, value in features.items()) or 'none'}."
+            f"tfds:{asked} has no image with a class. Expected an Image and a ClassLabel. Received: {found or 'none'}."
         )
     dtype = str(np.dtype(features[image].np_dtype))
     if dtype != "uint8":

@@ -88,10 +88,10 @@ def test_a_diverging_training_says_so(bench: Workbench) -> None:
 
 def test_one_step_changes_every_trainable_weight(bench: Workbench) -> None:
     model = make_model(bench)
-    before = [np.array(weight) for weight in model.trainable_weights]
+    before = [np.asarray(weight) for weight in model.trainable_weights]
     train(model, QUICK, input_data(bench.prepared), TASK, carry_on, 60.0, Schedule(planned_steps=2, stop_after=2))
     for weight, old in zip(model.trainable_weights, before, strict=True):
-        assert not np.array_equal(np.array(weight), old), weight.path
+        assert not np.array_equal(np.asarray(weight), old), weight.path
 
 
 def test_vectors_are_not_decayed(bench: Workbench) -> None:
