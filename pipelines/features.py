@@ -94,8 +94,8 @@ def _compute(encoder: keras.Model, prepared: Prepared, folder: Path, max_seconds
     """Writes beside the final place and renames: a killed process leaves no half cache."""
     rows = fitting_rows(prepared)
     partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         encode = _encode_function(encoder, prepared.inputs[rows[:1]], len(rows))
         writer = _Writer(partial / "features.npy", len(rows), max_seconds)
         for start in range(0, len(rows), BATCH_SIZE):

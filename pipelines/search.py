@@ -23,6 +23,7 @@ from pipelines.stopping import GRACE_SHARE, hopeless
 from pipelines.train import NotFinite
 from pipelines.trial import Workbench, run_trial
 from records.config import RunConfig
+from records.errors import StoreError
 from records.trial import EpochReport, Trial, TrialResult, TrialSpec, Values, Verdict, best_trial
 from search_spaces.floor import FLOOR
 from search_spaces.portfolio import portfolio
@@ -184,6 +185,8 @@ class LedgerTuner(keras_tuner.Tuner):
 
         try:
             result = run_trial(spec, self.oracle.bench, report)
+        except StoreError as error:  # no other trial could keep its results either
+            raise keras_tuner.errors.FatalRuntimeError(str(error)) from error
         except Exception as error:
             reason = why_it_failed(error)
             if reason is not None:
@@ -240,11 +243,14 @@ def search(
 
     Raises:
         BadSpace: A space's code is wrong.
+        StoreError: The disk is full, or the database cannot be written.
     """
     oracle = LedgerOracle(run_id, ledger, bench, config, governor, stop_requested)
     try:
         LedgerTuner(oracle, folder).search()
     except keras_tuner.errors.FatalRuntimeError as error:
+        if isinstance(error.__cause__, StoreError):
+            raise error.__cause__ from None
         raise BadSpace(str(error)) from error.__cause__
     finally:
         keras.utils.clear_session()

@@ -7,9 +7,9 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import keras
 import numpy as np
@@ -23,6 +23,7 @@ from records.task import Task
 from records.trial import Recipe, Report, TrialResult, TrialSpec, Values
 from search_spaces import heads
 from search_spaces.space import Space, read
+from store.files import writing
 from store.home import Home
 
 WEIGHTS = "weights.npz"
@@ -140,19 +141,25 @@ def _predict_seconds(planned: Plan) -> float:
 
 
 def save(folder: Path, model: keras.Model, probabilities: np.ndarray) -> None:
-    """Writes weights and validation predictions, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes weights and validation predictions, each whole or not at all.
+
+    Raises:
+        StoreError: The disk is full, or the folder cannot be written.
+    """
     weights = {f"{i:04d}": value for i, value in enumerate(model.get_weights())}
-    for name, write in (
-        (VALIDATION, lambda f: np.save(f, probabilities, allow_pickle=False)),
-        (WEIGHTS, lambda f: np.savez(f, **weights)),
-    ):
-        partial = folder / f".{name}.part"
-        with partial.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / name)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / VALIDATION, lambda file: np.save(file, probabilities, allow_pickle=False))
+        _write(folder / WEIGHTS, lambda file: np.savez(file, **weights))
+
+
+def _write(path: Path, fill: Callable[[BinaryIO], None]) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    with partial.open("wb") as file:
+        fill(file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def load_weights(folder: Path, model: keras.Model) -> None:

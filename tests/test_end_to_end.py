@@ -246,6 +246,20 @@ def test_worker_that_dies_costs_a_trial_and_not_the_run(photos: Path, tmp_path: 
     verify(folder_of(home, model.name, model.bundle_id), model.checksum)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_fills_up_ends_the_run_with_a_sentence(photos: Path, tmp_path: Path) -> None:
+    root = tmp_path / "home"
+    root.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(root)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        code, out, err = finish(kerasmith(root, "run", str(photos), "--budget", "120s", "--space", "cnn"))
+    finally:
+        subprocess.run(["umount", "-l", str(root)], check=True)
+    assert code == 7 and "Traceback" not in err and len(err.strip().splitlines()) == 1, err
+
+
 BAD_SPACE = """
 def choices(hp, spec):
     return {}

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.workers.job import Job
-from pipelines.workers.process import ERROR_FILE, EXIT_BAD_SPACE, EXIT_CONFIG
-from records.errors import ConfigError, SearchFailed
+from pipelines.workers.process import ERROR_FILE, EXIT_BAD_SPACE, EXIT_CONFIG, EXIT_STORE
+from records.errors import ConfigError, SearchFailed, StoreError
 from store.ledger import Ledger
 
 LOG_FILE = "worker.log"
@@ -83,7 +83,13 @@ class LocalWorker:
         Raises:
             ConfigError: A space or backbone that was asked for cannot be used.
             SearchFailed: A space's code is wrong; says which, with which values, and what was raised.
+            StoreError: Its results cannot be kept.
         """
+        if self._process.returncode == EXIT_STORE:
+            raise StoreError(
+                f"The search could not keep its results: the disk of {self._folder} is full or cannot be written. "
+                "Free some space, or use another KERASMITH_HOME, and run again."
+            )
         if self._process.returncode == EXIT_CONFIG:
             raise ConfigError((self._folder / ERROR_FILE).read_text("utf-8"))
         if self._process.returncode == EXIT_BAD_SPACE:

@@ -16,6 +16,7 @@ from pipelines.workers.job import Job, read
 EXIT_BAD_SPACE = 21
 EXIT_ORPHANED = 22
 EXIT_CONFIG = 23
+EXIT_STORE = 24
 ERROR_FILE = "worker_error.txt"
 
 
@@ -47,7 +48,7 @@ def _work(job: Job, folder: Path, stop: threading.Event) -> int:
     from pipelines.governor import Governor
     from pipelines.preparing.prepare import load_prepared
     from pipelines.search import BadSpace, search
-    from records.errors import ConfigError
+    from records.errors import ConfigError, StoreError
     from records.task import get_task
     from store.database import open_database
     from store.home import open_home
@@ -73,6 +74,9 @@ def _work(job: Job, folder: Path, stop: threading.Event) -> int:
     except BadSpace as error:
         (folder / ERROR_FILE).write_text(str(error), "utf-8")
         return EXIT_BAD_SPACE
+    except StoreError as error:
+        sys.stderr.write(f"{error}\n")  # a file may be what cannot be written
+        return EXIT_STORE
     return 0
 
 

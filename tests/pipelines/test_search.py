@@ -1,6 +1,7 @@
 """A whole search in process: the ledger has it all, the floor comes first, bad spaces stop it, bad values do not."""
 
 import dataclasses
+import errno
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipelines.refit import from_trial, refit, scaled_schedule
 from pipelines.search import BadSpace, declare, dimensions_of, next_configuration, search
 from pipelines.trial import Workbench, load_validation
 from records.config import RunConfig
+from records.errors import StoreError
 from records.trial import Run, Trial, TrialState, best_trial
 from search_spaces.cnn import CNN
 from search_spaces.space import Space
@@ -103,6 +105,18 @@ def test_values_that_diverge_cost_a_trial_and_not_the_search(
     assert "became" in (trials[1].error or "")
 
 
+def full_disk(*args: object, **kwargs: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_ends_the_search_with_its_own_sentence(
+    bench: Workbench, ledger: Ledger, run_record: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(StoreError, match="full"):
+        searched(bench, ledger, run_record, home)
+
+
 def test_search_stops_when_asked_but_has_its_floor(
     bench: Workbench, ledger: Ledger, run_record: Run, home: Home
 ) -> None:
@@ -152,7 +166,7 @@ def test_trials_end_without_a_session_left(bench: Workbench, ledger: Ledger, run
 def test_weights_of_a_trial_are_whole_or_absent(bench: Workbench, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     from pipelines import trial as module
 
-    monkeypatch.setattr(np, "savez", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(StoreError, match="full"):
         module.save(tmp_path / "t", keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), np.zeros((1, 2)))
     assert not (tmp_path / "t" / module.WEIGHTS).exists()
