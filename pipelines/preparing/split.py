@@ -61,9 +61,7 @@ def _told(codes: np.ndarray, given: np.ndarray, missing: list[int], config: RunC
 
 def _tied(joined: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Examples that belong to one in a given validation or test split: moving them would tear more apart."""
-    fixed = np.zeros(len(joined), dtype=bool)
-    fixed[joined[codes > TRAIN]] = True
-    return fixed[joined]
+    return np.isin(joined, joined[codes > TRAIN])
 
 
 def _key(seed: int, name: str) -> int:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.preparing.facts import NOT_GIVEN, TEST, TRAIN, VALIDATION, Facts, Inspected
@@ -100,6 +100,7 @@ def test_one_group_cannot_be_split() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example([(0, 0)] * 29 + [(0, 30)], 0)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30)), min_size=30, max_size=120), st.integers(0, 5))
 def test_groups_never_straddle_and_every_class_is_trained(rows: list[tuple[int, int]], seed: int) -> None:
     targets, groups = [label for label, _ in rows], [group for _, group in rows]
