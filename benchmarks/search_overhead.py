@@ -3,8 +3,8 @@
 N trials of a small convolutional network on the embedded digits, each a fixed number of epochs: once through the whole
 search (proposals, ledger, KerasTuner, reports, saved weights), once as a bare loop that builds, compiles and trains the
 same networks for the same steps with the same batches and validations, and once with `Model.fit` on arrays in memory.
-The three run in turn in one process, each after a warm-up; `search over bare loop` is the median of the two times
-ratio, pair by pair.
+The three run in turn in one process, each after a warm-up; `search over bare loop` is the median of their
+ratios, pair by pair.
 """
 
 from __future__ import annotations
