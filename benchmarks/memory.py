@@ -48,6 +48,7 @@ def write_array(path: Path, num_images: int) -> None:
 def train_once(path: Path) -> dict[str, Any]:
     """The child: one pass, with the memory watched."""
     from pipelines.batches import TrainingData
+    from pipelines.metrics import Truth
     from pipelines.train import Schedule, train
     from records.data import DataSpec, InputKind
     from records.task import get_task
@@ -68,10 +69,10 @@ def train_once(path: Path) -> dict[str, Any]:
     small = {"cnn/filters": 16, "cnn/num_blocks": 2, "cnn/convolutions": 1, "cnn/resolution": 32}
     data = TrainingData(
         inputs=inputs,
-        targets=np.arange(count) % 2,
+        truth=Truth(targets=np.arange(count) % 2),
+        spec=spec,
         train_rows=np.arange(count - 1000),
         validation_rows=np.arange(count - 1000, count),
-        num_classes=2,
     )
     recipe = Recipe(batch_size=64)
     warm = Schedule(planned_steps=20, stop_after=20)

@@ -150,7 +150,7 @@ def fit_loop(bench: Any, configurations: list[tuple[str, dict[str, Any], int]], 
         keras.utils.clear_session()
         planned = plan(bench, space, values, seed)
         data, recipe = planned.data, planned.recipe
-        inputs, targets = np.asarray(data.inputs), keras.utils.to_categorical(data.targets, data.num_classes)
+        inputs, targets = np.asarray(data.inputs), keras.utils.to_categorical(data.truth.targets, data.spec.num_classes)
         planned.model.compile(keras.optimizers.AdamW(recipe.learning_rate), "categorical_crossentropy")
         planned.model.fit(
             inputs[data.train_rows],

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.metrics import Truth
+from records.data import DataSpec
 from records.trial import Recipe
 
 
@@ -20,21 +22,30 @@ class TrainingData:
 
     inputs: Any
     """`<any>[examples, ...]`."""
-    targets: np.ndarray
-    """`<int64>[examples]`: class indices."""
+    truth: Truth
+    """What the answers are: a row for each of `inputs`."""
+    spec: DataSpec
+    """Of the data; gives the number of classes or the target's scale."""
     train_rows: np.ndarray
     validation_rows: np.ndarray
-    num_classes: int
+    scales: Any = None
+    """As `Prepared.scales`, a row for each of `inputs`."""
+
+    @property
+    def validation_truth(self) -> Truth:
+        """What the validation examples' answers are."""
+        return self.truth.of(self.validation_rows)
 
     def with_validation_in_training(self) -> TrainingData:
         """The same arrays with nothing held back, for the last fit."""
         rows = np.concatenate([self.train_rows, self.validation_rows])
         return TrainingData(
             inputs=self.inputs,
-            targets=self.targets,
+            truth=self.truth,
+            spec=self.spec,
             train_rows=rows,
             validation_rows=self.validation_rows[:0],
-            num_classes=self.num_classes,
+            scales=self.scales,
         )
 
 
@@ -47,7 +58,7 @@ def training_batches(data: TrainingData, recipe: Recipe) -> Iterator[tuple[np.nd
     """Endless batches, pass after pass, each pass in an order of its own.
 
     Yields:
-        Inputs `[batch, ...]` in the arrays' own dtype, and smoothed one-hot targets `<float32>[batch, classes]`.
+        Inputs `[batch, ...]` in the arrays' own dtype, and what `loss_targets` gives.
     """
     pass_number = 0
     while True:
@@ -56,7 +67,7 @@ def training_batches(data: TrainingData, recipe: Recipe) -> Iterator[tuple[np.nd
         for start in range(0, len(order), recipe.batch_size):
             # sorted rows read a memory map forwards; the order inside a batch does not matter to a mean
             rows = np.sort(order[start : start + recipe.batch_size])
-            yield augment(data.inputs[rows], recipe, rng), smoothed(data.targets[rows], data.num_classes, recipe)
+            yield augment(data.inputs[rows], recipe, rng), loss_targets(data, rows, recipe)
         pass_number += 1
 
 
@@ -64,6 +75,19 @@ def validation_batches(data: TrainingData, batch_size: int = 256) -> Iterator[np
     """The validation inputs in the order of their rows."""
     for start in range(0, len(data.validation_rows), batch_size):
         yield data.inputs[data.validation_rows[start : start + batch_size]]
+
+
+def loss_targets(data: TrainingData, rows: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """What the loss compares with: smoothed one-hot classes `<float32>[batch, classes]`, standardised numbers
+    `<float32>[batch, 1]`, or futures relative to their windows `<float32>[batch, horizon]`.
+    """
+    targets = data.truth.targets[rows]
+    if data.spec.labels:
+        return smoothed(targets, data.spec.num_classes, recipe)
+    if data.scales is not None:
+        level, spread = data.scales[rows, :1], data.scales[rows, 1:2]
+        return ((targets - level) / spread).astype(np.float32)
+    return ((targets[:, None] - data.spec.target_mean) / data.spec.target_std).astype(np.float32)
 
 
 def smoothed(targets: np.ndarray, num_classes: int, recipe: Recipe) -> np.ndarray:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import psutil
 import typer
 
+from pipelines.run_command import run_command
 from pipelines.terminal.guard import guarded, print_json
 
 DEBUG = "--debug"
@@ -33,74 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON."
 ModelRef = Annotated[str, typer.Argument(help="NAME for its newest version, or NAME:VERSION.")]
 
 
-@app.command("run")
-def run_command(
-    data: Annotated[str, typer.Argument(help="A folder of images, tfds:NAME, or digits.")],
-    budget: Annotated[str, typer.Option(help="Wall clock for everything: 90s, 10m, 1h30m.")] = "10m",
-    name: Annotated[str | None, typer.Option(help="The model's name; else taken from the data.")] = None,
-    source: Annotated[str | None, typer.Option(help="Your own source, FILE.py:FUNCTION, which is given DATA.")] = None,
-    space: Annotated[
-        list[str] | None,
-        typer.Option(help="cnn, frozen_backbone, finetuned_backbone, or your own FILE.py:NAME. Repeatable."),
-    ] = None,
-    backbone: Annotated[
-        list[str] | None,
-        typer.Option(help="A pretrained backbone: efficientnet_lite0, applications:NAME, or FILE.keras. Repeatable."),
-    ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="What to improve: accuracy, balanced_accuracy, f1_macro or log_loss.")
-    ] = None,
-    trials: Annotated[int | None, typer.Option(help="At most so many trials, the floor included.")] = None,
-    seed: Annotated[int, typer.Option(help="Of splits, weights and proposals.")] = 0,
-    data_dir: Annotated[Path | None, typer.Option(help="Where TensorFlow Datasets keeps its data.")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Largest side that images are stored at, in pixels.")] = None,
-    group: Annotated[
-        str | None, typer.Option(help="A regular expression with one group; equal matches share a split.")
-    ] = None,
-    validation_fraction: Annotated[float, typer.Option(help="Of the examples that are not for testing.")] = 0.15,
-    test_fraction: Annotated[float, typer.Option(help="Where the data names no test split.")] = 0.15,
-    keep_near_duplicates: Annotated[
-        bool, typer.Option("--keep-near-duplicates", help="Leave near duplicates where they are.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Say each step, also where no terminal is.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make a model: load, search, refit, evaluate, package.
-
-    Ctrl-C once finishes with the best model so far; twice leaves.
-    """
-    from pipelines.duration import parse_duration
-    from pipelines.run import run
-    from pipelines.terminal.chatter import chatter_to
-    from pipelines.terminal.results import outcome_json, show_outcome
-    from pipelines.terminal.views import Progress
-    from records.config import RunConfig
-    from store.home import open_home
-
-    config = RunConfig(
-        data=data,
-        name=name,
-        source=source,
-        spaces=tuple(space or ()),
-        backbones=tuple(backbone or ()),
-        metric=metric,
-        budget_seconds=parse_duration(budget),
-        max_trials=trials,
-        seed=seed,
-        data_dir=data_dir,
-        image_size=image_size,
-        group=group,
-        validation_fraction=validation_fraction,
-        test_fraction=test_fraction,
-        keep_near_duplicates=keep_near_duplicates,
-    )
-    home = open_home()
-    with Progress(config.budget_seconds, verbose) as progress, chatter_to(home.root / "run.log"):
-        outcome = run(config, home, progress, process_start())
-    if as_json:
-        print_json(outcome_json(outcome))
-    else:
-        show_outcome(outcome)
+app.command("run")(run_command)
 
 
 @app.command("runs")
@@ -165,6 +97,8 @@ def serve_command(
     as_json: AsJson = False,
 ) -> None:
     """Serve a model over HTTP until Ctrl-C."""
+    from serving.client import Client
+    from serving.kinds import curl_line
     from serving.serve import serve
     from store.home import open_home
 
@@ -172,10 +106,10 @@ def serve_command(
         if as_json:
             print_json({"model": ref, "url": url, "process_id": os.getpid()})
         else:
-            typer.echo(
-                f"{ref} answers at {url}\nAsk it:  curl --data-binary @picture.jpg "
-                f"-H 'Content-Type: image/jpeg' {url}/predict\nCtrl-C stops it."
-            )
+            with Client(url) as client:
+                served = client.describe()
+            line = curl_line(served.input_kind, served.sample, url)
+            typer.echo(f"{ref} answers at {url}\nAsk it:  {line}\nCtrl-C stops it.")
         sys.stdout.flush()
 
     serve(open_home(), model, host, port, workers, on_ready=ready)
@@ -184,20 +118,38 @@ def serve_command(
 @app.command("predict")
 def predict_command(
     model: ModelRef,
-    images: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    files: Annotated[list[Path], typer.Argument(help="Pictures, or tables, texts or series as `run` takes them.")],
+    out: Annotated[Path | None, typer.Option(help="Write every row with its answer to this csv or jsonl file.")] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many classes to show for each.")] = 3,
+    text: Annotated[str | None, typer.Option(help="The column that holds the texts.")] = None,
+    series_id: Annotated[str | None, typer.Option("--id", help="The column that names a row's series.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a model about pictures, without a server."""
-    from pipelines.terminal.results import predict_files, show_predictions
+    """Ask a model about files, without a server."""
+    from pipelines.terminal.predictions import predict_command as predict
 
-    answers = predict_files(model, images, top_k)
-    if as_json:
-        print_json(answers.as_json())
-    else:
-        show_predictions(answers)
-    if answers.failures:
-        raise typer.Exit(next(iter(answers.failures.values())).exit_code)
+    code = predict(model, files, top_k, out, as_json, text, series_id)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command("ui")
+def ui_command(
+    model: Annotated[str | None, typer.Argument(help="NAME or NAME:VERSION to try; else the newest model.")] = None,
+    host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8501,
+    server: Annotated[str | None, typer.Option(help="A server that runs already, http://HOST:PORT.")] = None,
+) -> None:
+    """Open the page: try a model, look at runs. Ctrl-C stops it."""
+    from pipelines.terminal.page import open_page
+    from store.home import open_home
+
+    def ready(url: str, server_url: str | None) -> None:
+        asked = f"It asks {server_url}." if server_url else "There is no model yet: kerasmith run digits --budget 2m"
+        typer.echo(f"The page is at {url}\n{asked}\nCtrl-C stops it.")
+        sys.stdout.flush()
+
+    open_page(open_home(), model, server, host, port, ready)
 
 
 @app.command("doctor")
@@ -216,11 +168,6 @@ def doctor_command(as_json: AsJson = False) -> None:
         make_console().print(checks_table(checks))
     if any(check.ok is False for check in checks):
         raise typer.Exit(1)
-
-
-def process_start() -> float:
-    """The monotonic second at which this process began: budgets count from there, imports included."""
-    return time.monotonic() - max(0.0, time.time() - psutil.Process().create_time())
 
 
 def main() -> NoReturn:

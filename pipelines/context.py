@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipelines.governor import Governor
 from pipelines.progress import Progress
@@ -28,10 +28,25 @@ class Context:
     ledger: Ledger
     registry: Registry
     governor: Governor
-    task: Task
     run: Run
     progress: Progress
+    known_task: Task | None = None
+    """`None` until the data was looked at."""
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        """What is learnt."""
+        assert self.known_task is not None
+        return self.known_task
+
+    def learn(self, task: Task, data_fingerprint: str) -> None:
+        """Remembers what looking at the data told."""
+        self.known_task = task
+        self.run = replace(self.run, task=task.name, objective=task.objective, data_fingerprint=data_fingerprint)
+        self.ledger.update_run(
+            self.run.id, task=task.name, objective=task.objective, data_fingerprint=data_fingerprint
+        )
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

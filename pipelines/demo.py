@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from pipelines.duration import parse_duration
-from records.api import PredictResponse
+from records.api import Prediction, PredictResponse
 from records.config import RunConfig
 from records.data import Prepared, Split
 from records.errors import KerasmithError
@@ -41,6 +41,7 @@ def main() -> int:
             answer, milliseconds = second_time(client, image)
         typer.echo(f"  {url} answered in {milliseconds:.1f} ms about a digit that was held back from training:")
         prediction = answer.predictions[0]
+        assert isinstance(prediction, Prediction)
         typer.echo(f"  it is a {true}; the model says {prediction.label} with {prediction.probability:.1%}\n")
     show_outcome(outcome)
     return 0

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from pipelines import metrics
-from pipelines.bootstrap import Sampled, bootstrap, figure
+from pipelines.bootstrap import NUM_RESAMPLES, Measured, bootstrap, figure, measure, num_clusters
+from pipelines.decisions import choose_decision
+from pipelines.measuring.baselines import baseline
+from pipelines.measuring.truth import Answered, truth_of, unweighed
+from pipelines.measuring.worst import worst_first
 from records.candidate import Candidate
-from records.data import Prepared, Split
-from records.evaluation import ClassFigures, Comparison, Evaluation
-from records.task import Direction, Task
+from records.data import InputKind, Prepared, Split
+from records.evaluation import ClassFigures, Comparison, Evaluation, Figure
+from records.task import MOST_LIKELY, Decision, Direction, TargetKind, Task
 
 BATCH_SIZE = 64
+ROWS_BATCH_SIZE = 1024
+"""Of tables, whose examples are small."""
 NUM_WORST = 10
 
 
@@ -24,99 +29,138 @@ class TestReading:
 
     evaluation: Evaluation
     rows: np.ndarray
-    """Rows of the prepared arrays."""
-    targets: np.ndarray
-    probabilities: np.ndarray
-    """`<float32>[test, classes]` of the candidate."""
+    """`<int64>[test]`: rows of the prepared arrays."""
+    answered: Answered
+    """The truth of these rows, and the candidate's predictions."""
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Of `rows`, as `Prepared.targets` has them."""
+        return self.answered.truth.targets
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """`<float32>[test, ...]`, as `pipelines.metrics` describes them."""
+        return self.answered.predictions
 
 
-def evaluate(candidate: Candidate, floor: Candidate | None, prepared: Prepared, task: Task, seed: int) -> TestReading:
-    """Figures with 95 % percentile bootstrap intervals, and paired comparisons with the floor and the majority class.
+def evaluate(
+    candidate: Candidate,
+    floor: Candidate | None,
+    prepared: Prepared,
+    task: Task,
+    seed: int,
+    decision: Decision = MOST_LIKELY,
+) -> TestReading:
+    """Figures with 95 % percentile bootstrap intervals, and paired comparisons with the floor and with no model at all.
 
     Args:
         candidate: The winner.
-        floor: The trained linear baseline; may be the same as `candidate`, or `None` where its trial failed.
+        floor: The trained baseline; may be the same as `candidate`, or `None` where its trial failed.
         prepared: The dataset; its test split is read here and nowhere else.
         task: Gives metrics and objective.
         seed: Of the resamples.
+        decision: How the candidate's probabilities become answers. The floor's own is made in the same way.
     """
     rows = np.asarray(prepared.indices[Split.TEST])
-    targets = np.asarray(prepared.targets)[rows]
-    probabilities = predict_rows(candidate.model, prepared, rows)
-    baselines = {"floor": predict_rows(floor.model, prepared, rows)} if floor else {}
-    baselines["majority"] = _majority(prepared, len(rows))
-    sampled, *baselines_sampled = bootstrap(task, targets, [probabilities, *baselines.values()], seed)
-    matrix = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), prepared.spec.num_classes)
+    ours = Answered(truth_of(prepared, rows, decision), predict_rows(candidate.model, prepared, rows))
+    others = _baselines(floor, prepared, task, rows, decision)
+    sampled, *others_sampled = bootstrap(task, [ours, *others.values()], seed)
+    plain = measure(task, unweighed(ours))
     evaluation = Evaluation(
         num_examples=len(rows),
         objective=task.objective,
-        metrics={
-            name: figure(value, sampled.metrics[name])
-            for name, value in metrics.score(task, targets, probabilities).items()
-        },
-        per_class=_per_class(prepared.spec.labels, matrix, sampled),
+        metrics={name: figure(value[0], sampled.metrics[name]) for name, value in plain.metrics.items()},
+        per_class=_per_class(prepared.spec.labels, ours, plain, sampled),
         comparisons=tuple(
-            _compare(task, name, targets, (probabilities, sampled), (baselines[name], theirs))
-            for name, theirs in zip(baselines, baselines_sampled, strict=True)
+            _compare(task, name, (plain, sampled), (measure(task, unweighed(theirs)), theirs_sampled))
+            for (name, theirs), theirs_sampled in zip(others.items(), others_sampled, strict=True)
         ),
-        confusion=tuple(tuple(int(cell) for cell in row) for row in matrix),
-        calibration_error=figure(metrics.calibration_error(targets, probabilities), sampled.calibration_error),
-        worst=tuple(prepared.ids[row] for row in rows[_worst(targets, probabilities)]),
+        confusion=_confusion(task, ours),
+        calibration_error=_calibration(plain, sampled),
+        intervals=_intervals(num_clusters(ours.truth)),
+        num_clusters=num_clusters(ours.truth),
+        per_step=_per_step(plain, sampled),
+        worst=tuple(prepared.ids[row] for row in rows[worst_first(task, ours)[:NUM_WORST]]),
     )
-    return TestReading(evaluation=evaluation, rows=rows, targets=targets, probabilities=probabilities)
+    return TestReading(evaluation=evaluation, rows=rows, answered=ours)
 
 
 def predict_rows(model: keras.Model, prepared: Prepared, rows: np.ndarray) -> np.ndarray:
-    """`<float32>[rows, classes]`."""
+    """`<float32>[rows, ...]`: what `model` predicts, as `pipelines.metrics` describes it."""
+    size = ROWS_BATCH_SIZE if prepared.spec.kind is InputKind.TABLE else BATCH_SIZE
     return np.concatenate(
         [
-            np.asarray(model.predict_on_batch(prepared.inputs[rows[start : start + BATCH_SIZE]]))
-            for start in range(0, len(rows), BATCH_SIZE)
+            np.asarray(model.predict_on_batch(prepared.inputs[rows[start : start + size]]))
+            for start in range(0, len(rows), size)
         ]
     )
 
 
-def _majority(prepared: Prepared, num_examples: int) -> np.ndarray:
-    """The share of each class in the training split, for every example alike."""
-    shares = np.asarray(prepared.spec.label_counts, np.float32) / prepared.spec.num_train
-    return np.repeat(shares[None], num_examples, axis=0)
+def _baselines(
+    floor: Candidate | None, prepared: Prepared, task: Task, rows: np.ndarray, decision: Decision
+) -> dict[str, Answered]:
+    """What the candidate is compared with, by name. Where the floor says what the baseline says, it stands for both."""
+    name, predictions = baseline(task, prepared, rows)
+    # the baseline answers the most frequent class, whatever the threshold
+    unmoved = decision if decision.costs is not None else MOST_LIKELY
+    naive = {name: Answered(truth_of(prepared, rows, unmoved), predictions)}
+    if floor is None:
+        return naive
+    if decision.costs is None:
+        decision = choose_decision(task, np.asarray(floor.validation_targets), np.asarray(floor.validation_predictions))
+    answered = Answered(truth_of(prepared, rows, decision), predict_rows(floor.model, prepared, rows))
+    same = task.target is TargetKind.FUTURE and np.allclose(answered.points, naive[name].points, rtol=1e-3, atol=1e-6)
+    return {"floor": answered} | ({} if same else naive)
 
 
-def _compare(
-    task: Task,
-    name: str,
-    targets: np.ndarray,
-    ours: tuple[np.ndarray, Sampled],
-    theirs: tuple[np.ndarray, Sampled],
-) -> Comparison:
-    """Ours minus theirs on the same resamples; each a pair of probabilities and figures."""
-    metric = metrics.METRIC_FUNCTIONS[task.objective]
+def _compare(task: Task, name: str, ours: tuple[Measured, Measured], theirs: tuple[Measured, Measured]) -> Comparison:
+    """Ours against theirs on the same resamples; each a pair of plain figures and those of the resamples."""
     sign = 1.0 if task.direction is Direction.MAX else -1.0
-    theirs_value = metric(targets, theirs[0])
-    sampled = sign * (ours[1].metrics[task.objective] - theirs[1].metrics[task.objective])
-    difference = figure(sign * (metric(targets, ours[0]) - theirs_value), sampled)
+    plain, sampled = (
+        sign * (mine.metrics[task.objective] - other.metrics[task.objective])
+        for mine, other in zip(ours, theirs, strict=True)
+    )
+    difference = figure(plain[0], sampled)
     return Comparison(
         baseline=name,
         metric=task.objective,
-        baseline_value=theirs_value,
+        baseline_value=float(theirs[0].metrics[task.objective][0]),
         difference=difference,
         better=difference.low > 0,
     )
 
 
-def _per_class(labels: tuple[str, ...], matrix: np.ndarray, sampled: Sampled) -> tuple[ClassFigures, ...]:
-    values = {f.__name__: f(matrix) for f in (metrics.precision, metrics.recall, metrics.f1)}
+def _per_class(labels: tuple[str, ...], ours: Answered, plain: Measured, sampled: Measured) -> tuple[ClassFigures, ...]:
+    support = np.bincount(ours.truth.targets, minlength=len(labels)) if labels else ()
     return tuple(
         ClassFigures(
             label=label,
-            support=int(matrix[i].sum()),
-            **{name: figure(values[name][i], sampled.per_class[name][:, i]) for name in values},
+            support=int(support[i]),
+            **{name: figure(values[0, i], sampled.per_class[name][:, i]) for name, values in plain.per_class.items()},
         )
         for i, label in enumerate(labels)
     )
 
 
-def _worst(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Positions of the wrong answers, the most confident first."""
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != targets)
-    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:NUM_WORST]
+def _confusion(task: Task, ours: Answered) -> tuple[tuple[int, ...], ...]:
+    if task.target is not TargetKind.CLASS:
+        return ()
+    return tuple(tuple(int(cell) for cell in row) for row in unweighed(ours).matrices[0])
+
+
+def _calibration(plain: Measured, sampled: Measured) -> Figure | None:
+    if plain.calibration_error is None or sampled.calibration_error is None:
+        return None
+    return figure(plain.calibration_error[0], sampled.calibration_error)
+
+
+def _per_step(plain: Measured, sampled: Measured) -> tuple[Figure, ...]:
+    if plain.per_step is None or sampled.per_step is None:
+        return ()
+    return tuple(figure(value, draws) for value, draws in zip(plain.per_step[0], sampled.per_step.T, strict=True))
+
+
+def _intervals(clusters: int | None) -> str:
+    drawn = "the test examples" if clusters is None else f"the {clusters} groups of test examples"
+    return f"95 % percentile bootstrap, {NUM_RESAMPLES} resamples of {drawn}"

@@ -20,7 +20,8 @@ from serving.engines import ENGINES
 from serving.engines import Engine as Runs
 
 TOLERANCE = 1e-4
-"""Largest difference of a probability between an engine and Keras that still counts as equal."""
+"""Largest difference between an engine's prediction and Keras' that still counts as equal: of a probability as it is,
+of larger numbers relative to the largest one."""
 NUM_TIMED = 30
 TIMED_SECONDS = 0.5
 
@@ -92,7 +93,7 @@ def compare_engines(folder: Path, sample: np.ndarray, expected: np.ndarray, onnx
     Args:
         folder: Holds `model.keras` and, where the export went well, `model.onnx`.
         sample: `[batch, ...]` inputs.
-        expected: `<float32>[batch, classes]` of the network in memory.
+        expected: `<float32>[batch, ...]` of the network in memory.
         onnx_failure: Why there is no ONNX file.
     """
     engines = []
@@ -120,13 +121,13 @@ def fastest(engines: list[Engine]) -> Engine:
 def _compare(name: str, folder: Path, sample: np.ndarray, expected: np.ndarray) -> Engine:
     try:
         engine = ENGINES[name](folder, 1)
-        probabilities, _ = engine.run(sample)
+        predictions, _ = engine.run(sample)
     except Exception as error:  # engines raise types of their own for a file or an input that they refuse
         return Engine(name=name, usable=False, note=f"{type(error).__name__}: {_first_line(error)}")
     try:
-        difference = float(np.abs(probabilities - expected).max())
+        difference = float(np.abs(predictions - expected).max() / max(1.0, np.abs(expected).max()))
         if not difference <= TOLERANCE:
-            note = f"Its probabilities differ from training's by {difference:.2g}."
+            note = f"Its predictions differ from training's by {difference:.2g}."
             return Engine(name=name, usable=False, max_difference=difference, note=note)
         return Engine(name=name, usable=True, max_difference=difference, latency_ms=_latency_ms(engine, sample[:1]))
     finally:

@@ -35,13 +35,14 @@ from records.bundle import (
     Manifest,
 )
 from records.candidate import Candidate
-from records.data import Prepared, Split
+from records.data import InputKind, Prepared, Split
 from records.errors import BundleError
 from records.registry import ModelVersion
-from records.task import Task
+from records.task import Decision, Task
 from records.trial import Run
 from serving.bundle import ModelBundle, open_bundle, verify, write_checksums
 from serving.model_store import put
+from serving.parsing import parse_request
 from store.files import writing
 from store.home import Home
 from store.registry import Registry
@@ -61,6 +62,7 @@ class Package:
     candidate: Candidate
     prepared: Prepared
     reading: TestReading
+    decision: Decision
     write_papers: Callable[[Manifest], tuple[str, str]]
     """From the manifest to the report's HTML and the card's Markdown."""
 
@@ -98,7 +100,7 @@ def _write(parts: Package, folder: Path, bundle_id: str) -> Manifest:
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), "utf-8")
     bundle = open_bundle(folder)
     try:
-        _write_sample(parts.prepared, int(rows[0]), bundle)
+        _write_sample(parts.prepared, bundle)
         _write_reference(parts, rows[:NUM_REFERENCE], bundle)
     finally:
         bundle.close()
@@ -124,6 +126,9 @@ def _manifest(parts: Package, folder: Path, bundle_id: str, engines: list[Engine
         input_shape=spec.input_shape,
         input_dtype=spec.dtype,
         labels=spec.labels,
+        target=spec.target,
+        decision=parts.decision,
+        quantiles=spec.forecast.quantiles if spec.kind is InputKind.FORECAST else (),
         engine=chosen.name,
         engines=tuple(engines),
         space=trial.space,
@@ -137,11 +142,16 @@ def _manifest(parts: Package, folder: Path, bundle_id: str, engines: list[Engine
     )
 
 
-def _write_sample(prepared: Prepared, row: int, bundle: ModelBundle) -> None:
+def _write_sample(prepared: Prepared, bundle: ModelBundle) -> None:
     """A request that works as printed, made of a validation example, and the answer that it gets."""
-    request = {"inputs": [{"image": base64.b64encode(png(prepared.inputs[row])).decode()}]}
-    (bundle.folder / SAMPLE_REQUEST).write_text(json.dumps(request), "utf-8")
-    answers = bundle.predict([png(prepared.inputs[row])])
+    row = prepared.sample_row if prepared.sample else int(prepared.indices[Split.VALIDATION][0])
+    sample = prepared.sample or {"image": base64.b64encode(png(prepared.inputs[row])).decode()}
+    request = json.dumps({"inputs": [sample]})
+    raws = parse_request("application/json", b"", request.encode(), prepared.spec.kind).raws
+    if not np.array_equal(bundle.codec.encode(raws[0]), prepared.inputs[row]):
+        raise BundleError("The codec makes another array of a raw example than preparing did. Nothing was registered.")
+    (bundle.folder / SAMPLE_REQUEST).write_text(request, "utf-8")
+    answers = bundle.predict(raws)
     saved = {"predictions": [answer.model_dump() for answer in answers]}
     (bundle.folder / SAMPLE_ANSWER).write_text(json.dumps(saved), "utf-8")
 
@@ -153,8 +163,8 @@ def _write_reference(parts: Package, rows: np.ndarray, bundle: ModelBundle) -> N
         bundle.folder / REFERENCE,
         predictions=np.concatenate([prediction for prediction, _ in outputs]).astype(np.float32),
         embeddings=np.concatenate([embedding for _, embedding in outputs]).astype(np.float32),
-        validation_probabilities=np.asarray(parts.candidate.validation_probabilities, np.float32),
-        validation_targets=np.asarray(parts.candidate.validation_targets, np.int64),
+        validation_predictions=np.asarray(parts.candidate.validation_predictions, np.float32),
+        validation_targets=np.asarray(parts.candidate.validation_targets),
         label_counts=np.asarray(parts.prepared.spec.label_counts, np.int64),
     )
 
@@ -180,6 +190,8 @@ def _summary(manifest: Manifest) -> dict[str, object]:
         "latency_ms": chosen.latency_ms,
         "size_bytes": manifest.size_bytes,
         "num_classes": len(manifest.labels),
+        "task": manifest.task,
+        "input_kind": manifest.input_kind,
     }
 
 

@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.batches import steps_per_epoch
-from pipelines.metrics import accuracy
+from pipelines.metrics import score
 from pipelines.train import NotFinite, Schedule, predict, train
 from pipelines.trial import Plan, Workbench, load_validation, load_weights, plan
 from records.candidate import Candidate
 from records.data import Split
+from records.task import Direction, Task
 from records.trial import Trial, TrialResult, Verdict
 from search_spaces.floor import FLOOR
 
 WORST_LOSS = 0.02
-"""A refit that knows its validation examples by heart less well than the trial that never saw them has gone wrong."""
+"""Part of the objective. A refit that knows its validation examples by heart less well than the trial that never saw
+them has gone wrong."""
 
 
 def from_trial(trial: Trial, bench: Workbench, run_folder: Path, note: str = "") -> Candidate:
@@ -56,10 +58,7 @@ def refit(trial: Trial, bench: Workbench, run_folder: Path, max_seconds: float) 
         return from_trial(trial, bench, run_folder, f"The fit on all examples diverged: {error}")
     if history.steps < schedule.stop_after:
         return from_trial(trial, bench, run_folder, "The fit on all examples did not end in time.")
-    targets = planned.data.targets[planned.data.validation_rows]
-    before = accuracy(targets, load_validation(_folder(run_folder, trial)))
-    after = accuracy(targets, predict(planned.model, planned.data))
-    if after < before - WORST_LOSS:
+    if _lost(planned, bench.task, load_validation(_folder(run_folder, trial))):
         return from_trial(trial, bench, run_folder, "The fit on all examples ended worse than the trial.")
     return _candidate(trial, bench, planned, run_folder, refitted=True, began=began, note="")
 
@@ -80,10 +79,19 @@ def _candidate(
         trial=trial,
         refitted=refitted,
         seconds=time.perf_counter() - began,
-        validation_probabilities=load_validation(_folder(run_folder, trial)),
+        validation_predictions=load_validation(_folder(run_folder, trial)),
         validation_targets=np.asarray(bench.prepared.targets)[rows],
         note=note,
     )
+
+
+def _lost(planned: Plan, task: Task, before: np.ndarray) -> bool:
+    """Whether the objective on the validation examples is worse than that of the trial, which never saw them."""
+    truth = planned.data.validation_truth
+    old = score(task, truth, before)[task.objective]
+    new = score(task, truth, predict(planned.model, planned.data))[task.objective]
+    loss = old - new if task.direction is Direction.MAX else new - old
+    return loss > WORST_LOSS * max(abs(old), abs(new))
 
 
 def _folder(run_folder: Path, trial: Trial) -> Path:

@@ -15,9 +15,12 @@ from pathlib import Path
 from pipelines.context import Context, WatchedTrials
 from pipelines.cores import num_cores
 from pipelines.datasets.catalog import open_source
+from pipelines.decisions import decision_for, parse_costs
 from pipelines.governor import Governor
 from pipelines.interrupt import Interrupts, listening
 from pipelines.names import model_name
+from pipelines.objective import check_metric, metric_for
+from pipelines.preparing.kinds import SECONDS_PER_EXAMPLE
 from pipelines.preparing.prepare import prepare
 from pipelines.progress import Progress, Silent
 from pipelines.workers.job import Job
@@ -27,16 +30,13 @@ from records.config import RunConfig
 from records.data import Prepared, Source, Split
 from records.errors import KerasmithError, SearchFailed
 from records.registry import ModelVersion
-from records.task import Task, get_task
+from records.task import get_task
 from records.trial import Run, RunState, Trial, best_trial
 from serving.model_store import folder_of, remove_unregistered
 from store.database import open_database
 from store.home import Home, open_home
 from store.ledger import Ledger
 from store.registry import Registry
-
-PREPARE_SECONDS_PER_EXAMPLE = 0.002
-"""Decoding and resizing a photograph on one core; a generous guess, only for refusing hopeless budgets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +74,12 @@ def run(
     started = time.monotonic() if started is None else started
     home = home or open_home()
     progress = progress or Silent()
-    task = get_task("classification", config.metric)
+    check_metric(config)
     source = open_source(config)
     name = model_name(config, source)
     run_id = uuid.uuid4().hex[:12]
     governor = Governor(started=started, deadline=started + config.budget_seconds)
-    governor.check_start(PREPARE_SECONDS_PER_EXAMPLE * (source.num_examples or 0))
+    governor.check_start(SECONDS_PER_EXAMPLE[source.kind] * (source.num_examples or 0))
     with home.exclusive(f"run {run_id}"), listening(progress.note) as interrupts:
         engine = open_database(home)
         try:
@@ -89,8 +89,7 @@ def run(
                 ledger=Ledger(engine),
                 registry=Registry(engine),
                 governor=governor,
-                task=task,
-                run=_record(run_id, name, config, task),
+                run=_record(run_id, name, config),
                 progress=progress,
             )
             context.ledger.mark_dead_runs()
@@ -101,15 +100,15 @@ def run(
             engine.dispose()
 
 
-def _record(run_id: str, name: str, config: RunConfig, task: Task) -> Run:
+def _record(run_id: str, name: str, config: RunConfig) -> Run:
     asked = asdict(config) | {"data_dir": None if config.data_dir is None else str(config.data_dir)}
     return Run(
         id=run_id,
         name=name,
         state=RunState.RUNNING,
         config=asked,
-        task=task.name,
-        objective=task.objective,
+        task=config.task or "",
+        objective=config.metric or "",
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -131,7 +130,9 @@ def _run(context: Context, source: Source, interrupts: Interrupts) -> Outcome:
     with context.step("prepare"):
         prepared = prepare(source, context.config, context.home, context.progress.amount)
         _tell(prepared, context.progress)
-        context.ledger.update_run(context.run.id, data_fingerprint=prepared.fingerprint)
+        task = get_task(prepared.spec.task, metric_for(context.config, prepared.spec))
+        context.learn(task, prepared.fingerprint)
+        parse_costs(context.config.costs, prepared.spec.labels)
     context.governor = _with_counts(context.governor, prepared)
     context.governor.check_start(0.0)
     with interrupts.polite():
@@ -196,7 +197,8 @@ def _finish(
         seconds = context.governor.left - context.governor.finish_seconds(best)
         candidate = refit(best, bench, folder, 0.0 if in_a_hurry() else seconds)
     with context.step("evaluate"):
-        reading = evaluate(candidate, floor, prepared, context.task, context.config.seed)
+        decision = decision_for(context.config, context.task, prepared.spec.labels, candidate)
+        reading = evaluate(candidate, floor, prepared, context.task, context.config.seed, decision)
     with context.step("package"):
         parts = Package(
             run=context.run,
@@ -204,6 +206,7 @@ def _finish(
             candidate=candidate,
             prepared=prepared,
             reading=reading,
+            decision=decision,
             write_papers=papers(context.run, source, prepared, trials, candidate, reading, left_out, context.seconds),
         )
         model, manifest = package(parts, context.home, context.registry)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from pipelines.batches import TrainingData, steps_per_epoch, training_batches, validation_batches
-from pipelines.metrics import log_loss, score
+from pipelines.metrics import example_losses, score
 from records.task import Task
 from records.trial import EpochReport, Recipe, Report, Verdict
 from search_spaces import heads
@@ -42,12 +42,13 @@ class History:
     reports: list[EpochReport]
     best_step: int
     best_score: float
+    best_loss: float
     steps: int
     planned_steps: int
     steps_per_epoch: int
     seconds: float
-    probabilities: np.ndarray
-    """`<float32>[validation, classes]` at the best step; no rows without a validation split."""
+    predictions: np.ndarray
+    """`<float32>[validation, ...]` at the best step; no rows without a validation split."""
 
 
 def train(
@@ -106,16 +107,16 @@ class _Loop:
         self.stop_after = schedule.stop_after if schedule else self.planned
         self.view, from_logits = heads.training_view(model)
         self.optimizer = make_optimizer(recipe)
-        self.view.compile(self.optimizer, heads.HEADS[task.name].loss(from_logits))
+        self.view.compile(self.optimizer, heads.HEADS[task.name].loss(data.spec, from_logits))
         self.step, self.epochs = 0, 0
         self.timed_from = 0.0
         self.epoch_ended = 0.0
         self.laid_out = False
         self.train_loss = math.nan
         self.reports: list[EpochReport] = []
-        self.best_score, self.best_step = math.nan, 0
+        self.best_score, self.best_loss, self.best_step = math.nan, math.inf, 0
         self.best_weights: list[np.ndarray] | None = None
-        self.best_probabilities = np.zeros((0, data.num_classes), np.float32)
+        self.best_predictions = np.zeros((0, 1), np.float32)
         self.epochs_without_better = 0
 
     @property
@@ -173,20 +174,21 @@ class _Loop:
         """Scores the validation split and keeps the best weights. False: stop training."""
         if not len(self.data.validation_rows):
             return True
-        probabilities = predict(self.model, self.data)
+        predictions = predict(self.model, self.data)
         if not self.fixed:
             self._time_epoch()
-        if not np.isfinite(probabilities).all():
+        if not np.isfinite(predictions).all():
             raise NotFinite(f"Predictions became NaN or infinite at step {self.step}.")
-        targets = self.data.targets[self.data.validation_rows]
-        value = score(self.task, targets, probabilities)[self.task.objective]
-        self._keep_if_better(value, probabilities)
+        truth = self.data.validation_truth
+        value = score(self.task, truth, predictions)[self.task.objective]
+        loss = float(example_losses(self.task, truth, predictions).mean())
+        self._keep_if_better(value, loss, predictions)
         self.reports.append(
             EpochReport(
                 epoch=self.epochs,
                 score=value,
                 train_loss=self.train_loss,
-                val_loss=log_loss(targets, probabilities),
+                val_loss=loss,
                 seconds=self.seconds,
             )
         )
@@ -194,12 +196,14 @@ class _Loop:
             return False
         return self.epochs_without_better < self.recipe.patience
 
-    def _keep_if_better(self, value: float, probabilities: np.ndarray) -> None:
-        if self.best_weights is not None and not self.task.direction.better(value, self.best_score):
-            self.epochs_without_better += 1
+    def _keep_if_better(self, value: float, loss: float, predictions: np.ndarray) -> None:
+        """Few validation examples soon have the same score for ever: of equal scores the lower loss is better."""
+        first = self.best_weights is None
+        better = first or self.task.direction.better(value, self.best_score)
+        self.epochs_without_better = 0 if better else self.epochs_without_better + 1
+        if not better and not (value == self.best_score and loss < self.best_loss):
             return
-        self.epochs_without_better = 0
-        self.best_score, self.best_step, self.best_probabilities = value, self.step, probabilities
+        self.best_score, self.best_loss, self.best_step, self.best_predictions = value, loss, self.step, predictions
         self.best_weights = self.model.get_weights()
 
     def finish(self) -> History:
@@ -209,11 +213,12 @@ class _Loop:
             reports=self.reports,
             best_step=self.best_step or self.step,
             best_score=self.best_score,
+            best_loss=self.best_loss,
             steps=self.step,
             planned_steps=self.planned,
             steps_per_epoch=self.per_epoch,
             seconds=self.seconds,
-            probabilities=self.best_probabilities,
+            predictions=self.best_predictions,
         )
 
 
@@ -232,5 +237,5 @@ def make_optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
 
 
 def predict(model: keras.Model, data: TrainingData) -> np.ndarray:
-    """`<float32>[validation, classes]`: what `model` says of the validation rows."""
+    """`<float32>[validation, ...]`: what `model` says of the validation rows."""
     return np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in validation_batches(data)])

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipelines.batches import TrainingData
 from pipelines.features import cached_features, feature_data
-from pipelines.metrics import score
+from pipelines.metrics import score, truth_of
 from pipelines.train import train
 from records.data import Prepared, Split
 from records.task import Task
@@ -61,10 +61,11 @@ def input_data(prepared: Prepared) -> TrainingData:
     """Training data that reads the prepared inputs themselves."""
     return TrainingData(
         inputs=prepared.inputs,
-        targets=np.asarray(prepared.targets),
+        truth=truth_of(prepared, np.arange(len(prepared.inputs))),
+        spec=prepared.spec,
         train_rows=np.asarray(prepared.indices[Split.TRAIN]),
         validation_rows=np.asarray(prepared.indices[Split.VALIDATION]),
-        num_classes=prepared.spec.num_classes,
+        scales=prepared.scales,
     )
 
 
@@ -115,10 +116,10 @@ def run_trial(trial: TrialSpec, bench: Workbench, report: Report) -> TrialResult
     left = trial.max_seconds - (time.perf_counter() - began)
     history = train(planned.model, planned.recipe, planned.data, bench.task, report, max(left, 1.0))
     predict_seconds = _predict_seconds(planned) + planned.feature_seconds
-    save(Path(trial.folder), planned.model, history.probabilities)
-    targets = planned.data.targets[planned.data.validation_rows]
+    save(Path(trial.folder), planned.model, history.predictions)
     return TrialResult(
         score=history.best_score,
+        loss=history.best_loss,
         best_step=history.best_step,
         steps=history.steps,
         planned_steps=history.planned_steps,
@@ -128,7 +129,7 @@ def run_trial(trial: TrialSpec, bench: Workbench, report: Report) -> TrialResult
         predict_seconds=predict_seconds,
         num_parameters=planned.model.count_params() + (planned.encoder.count_params() if planned.encoder else 0),
         peak_memory_bytes=peak_memory_bytes(),
-        metrics=score(bench.task, targets, history.probabilities),
+        metrics=score(bench.task, planned.data.validation_truth, history.predictions),
     )
 
 
@@ -140,7 +141,7 @@ def _predict_seconds(planned: Plan) -> float:
     return (time.perf_counter() - began) / len(rows)
 
 
-def save(folder: Path, model: keras.Model, probabilities: np.ndarray) -> None:
+def save(folder: Path, model: keras.Model, predictions: np.ndarray) -> None:
     """Writes weights and validation predictions, each whole or not at all.
 
     Raises:
@@ -149,7 +150,7 @@ def save(folder: Path, model: keras.Model, probabilities: np.ndarray) -> None:
     weights = {f"{i:04d}": value for i, value in enumerate(model.get_weights())}
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / VALIDATION, lambda file: np.save(file, probabilities, allow_pickle=False))
+        _write(folder / VALIDATION, lambda file: np.save(file, predictions, allow_pickle=False))
         _write(folder / WEIGHTS, lambda file: np.savez(file, **weights))
 
 
@@ -169,7 +170,7 @@ def load_weights(folder: Path, model: keras.Model) -> None:
 
 
 def load_validation(folder: Path) -> np.ndarray:
-    """`<float32>[validation, classes]`: a trial's predictions at its best step."""
+    """`<float32>[validation, ...]`: a trial's predictions at its best step."""
     return np.load(folder / VALIDATION, allow_pickle=False)
 
 

@@ -1,10 +1,15 @@
-"""What the prediction endpoint takes and returns."""
+"""What the prediction endpoint takes and returns, for each kind of input."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from records.spec import InputKind
+
+Cell = float | int | bool | str | None
+"""One value of a row. Empty, missing or null: a missing value."""
 
 
 class ImageInput(BaseModel):
@@ -15,13 +20,90 @@ class ImageInput(BaseModel):
     image: str = Field(description="An encoded image (JPEG, PNG, WebP, BMP, GIF), as base64.")
 
 
-class PredictRequest(BaseModel):
-    """JSON body of `POST /predict`."""
+class TextInput(BaseModel):
+    """One text in a JSON body."""
 
     model_config = ConfigDict(extra="forbid")
 
-    inputs: list[ImageInput] = Field(min_length=1)
+    text: str = Field(description="The text; what is beyond the model's limit of tokens is not read.")
+
+
+class SeriesInput(BaseModel):
+    """One series in a JSON body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    series: list[float | None | list[float | None]] = Field(
+        description="A value for each step, or for each step a list with a value for each channel. null: missing."
+    )
+
+
+class RowInput(BaseModel):
+    """One row of a table in a JSON body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    row: dict[str, Cell] = Field(description="Values by column. A column that is left out is missing.")
+
+
+class ForecastInput(BaseModel):
+    """The past of one series in a JSON body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    history: list[dict[str, Cell]] = Field(
+        description="Rows by column, oldest first: the time, the target, and what else was known."
+    )
+    future: list[dict[str, Cell]] | None = Field(
+        default=None, description="Rows for the steps to forecast: the columns whose future is known."
+    )
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     top_k: int | None = Field(default=None, ge=1, description="How many classes to return; all when left out.")
+
+
+class PredictRequest(_Request):
+    """JSON body of `POST /predict` of a model of images."""
+
+    inputs: list[ImageInput] = Field(min_length=1)
+
+
+class TextRequest(_Request):
+    """JSON body of `POST /predict` of a model of texts."""
+
+    inputs: list[TextInput] = Field(min_length=1)
+
+
+class SeriesRequest(_Request):
+    """JSON body of `POST /predict` of a model of series."""
+
+    inputs: list[SeriesInput] = Field(min_length=1)
+
+
+class TableRequest(_Request):
+    """JSON body of `POST /predict` of a model of rows."""
+
+    inputs: list[RowInput] = Field(min_length=1)
+
+
+class ForecastRequest(BaseModel):
+    """JSON body of `POST /predict` of a model that forecasts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    inputs: list[ForecastInput] = Field(min_length=1)
+
+
+REQUESTS: dict[InputKind, type[BaseModel]] = {
+    InputKind.IMAGE: PredictRequest,
+    InputKind.TEXT: TextRequest,
+    InputKind.SERIES: SeriesRequest,
+    InputKind.TABLE: TableRequest,
+    InputKind.FORECAST: ForecastRequest,
+}
 
 
 class ClassProbability(BaseModel):
@@ -32,24 +114,58 @@ class ClassProbability(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The answer to one input."""
+    """The class of one input."""
 
-    label: str = Field(description="The most likely class.")
-    probability: float = Field(ge=0.0, le=1.0)
+    model_config = ConfigDict(extra="forbid")
+
+    label: str = Field(description="The answer: the most likely class, or what the model's threshold or costs decide.")
+    probability: float = Field(ge=0.0, le=1.0, description="Of the answer.")
     classes: list[ClassProbability] = Field(description="The `top_k` most likely classes, most likely first.")
+
+
+class NumberPrediction(BaseModel):
+    """The number for one input."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: float
+
+
+class ForecastPrediction(BaseModel):
+    """The future of one series. All lists have one entry for each step of the horizon."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    times: list[str] = Field(description="ISO 8601, or the step's number where the series has no dates.")
+    values: list[float] = Field(description="The median.")
+    quantiles: dict[str, list[float]] = Field(description='By quantile: "0.1", "0.5", "0.9".')
+
+
+AnyPrediction = Prediction | NumberPrediction | ForecastPrediction
 
 
 class PredictResponse(BaseModel):
     """Answers in the order of the inputs."""
 
     model: str = Field(description="`name:version`.")
-    predictions: list[Prediction]
+    predictions: list[AnyPrediction]
 
 
 class ErrorResponse(BaseModel):
     """Every reply of 400 and above."""
 
     error: str = Field(description="What is wrong, what was expected, what came.")
+
+
+class ColumnDescription(BaseModel):
+    """One column that a row, or a row of a history, may have."""
+
+    name: str
+    kind: str = Field(description="number, category, date, text, time or target.")
+    values: list[str] = Field(default_factory=list, description="Categories: the known ones, most frequent first.")
+    typical: Cell = Field(default=None, description="A usual value.")
+    low: float | None = Field(default=None, description="Numbers: the smallest seen in training.")
+    high: float | None = Field(default=None, description="Numbers: the largest seen in training.")
 
 
 class Description(BaseModel):
@@ -60,6 +176,10 @@ class Description(BaseModel):
     input_kind: str
     input_shape: list[int]
     labels: list[str]
+    target: str = ""
+    columns: list[ColumnDescription] = Field(default_factory=list, description="Rows and histories: what they hold.")
+    channels: list[str] = Field(default_factory=list, description="Series: the channels in their order.")
+    horizon: int | None = None
     engine: str
     created_at: str
     objective: str

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from records.evaluation import Evaluation
+from records.task import MOST_LIKELY, Decision
 
 FORMAT_VERSION = 1
 
@@ -31,7 +32,8 @@ class Engine(BaseModel):
     """"onnxruntime" or "keras"."""
     usable: bool
     max_difference: float | None = None
-    """Largest absolute difference of a probability from what Keras gives on the sample."""
+    """Largest difference of a prediction from what Keras gives on the sample: of a probability in absolute terms, of
+    anything else relative to the largest prediction."""
     latency_ms: float | None = None
     """Median of one example, in the packaging process, one thread."""
     note: str = ""
@@ -57,11 +59,17 @@ class Manifest(BaseModel):
     input_shape: tuple[int, ...]
     input_dtype: str
     labels: tuple[str, ...]
+    target: str = ""
+    """What the answer is called; empty where the data has no name for it."""
+    decision: Decision = MOST_LIKELY
+    """How probabilities become one answer."""
+    quantiles: tuple[float, ...] = ()
+    """Forecasting: what the last axis of a prediction means."""
     engine: str
     """The engine to serve with: the fastest of the usable ones."""
     engines: tuple[Engine, ...]
     outputs: tuple[str, ...] = ("prediction", "embedding")
-    """Names of the network's outputs, in order: class probabilities, and the features before the head."""
+    """Names of the network's outputs, in order: the prediction, and the features before the head."""
     space: str
     values: dict[str, Any]
     num_parameters: int

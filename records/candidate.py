@@ -19,9 +19,9 @@ class Candidate:
     """True when it was fitted again on training and validation examples together."""
     seconds: float
     """That the last fit took."""
-    validation_probabilities: Any
-    """`<float32>[validation, classes]`: of the trial's own weights, which never saw these examples."""
+    validation_predictions: Any
+    """`<float32>[validation, ...]`: of the trial's own weights, which never saw these examples."""
     validation_targets: Any
-    """`<int64>[validation]`."""
+    """`[validation, ...]`, as `Prepared.targets` has them."""
     note: str = ""
     """Why it was not fitted again; empty when it was."""

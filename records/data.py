@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from records.spec import DataSpec, InputKind
 
-class InputKind(StrEnum):
-    """What one example is."""
-
-    IMAGE = "image"
+__all__ = [
+    "DataSpec",
+    "Example",
+    "Finding",
+    "InputKind",
+    "Loader",
+    "Prepared",
+    "Severity",
+    "Source",
+    "Split",
+    "Understood",
+]
 
 
 class Split(StrEnum):
@@ -28,9 +37,10 @@ class Example:
     """One raw example, as a source yields it."""
 
     raw: Any
-    """An image: a `Path`, encoded `bytes`, or a `<uint8>[height, width]` or `[height, width, channels]` array."""
-    label: str
-    """The name of its class."""
+    """An image: a `Path`, encoded `bytes`, or a `<uint8>[height, width]` or `[height, width, channels]` array.
+    A text: a `str`. A series: a `<float64>[steps, channels]` array, NaN where a value is missing."""
+    label: str | float
+    """The name of its class, or the number to be predicted."""
     id: str
     """What a person would call it: a relative path, or a split and number. Unique in its source."""
     split: Split | None = None
@@ -48,12 +58,17 @@ class Source:
     kind: InputKind
     fingerprint: str | None
     """Changes when the content changes, and is cheap to compute. `None` when only reading tells."""
-    examples: Callable[[], Iterator[Example]]
+    examples: Callable[[], Iterator[Example]] | None = None
+    """Reads images, texts and series one by one."""
+    frame: Callable[[], Any] | None = None
+    """Reads a table as a whole, a `pipelines.datasets.tables.frame.Frame`: for rows and for forecasting."""
     num_examples: int | None = None
     """An estimate for progress and free space; `None` when unknown."""
     understood: tuple[Understood, ...] = ()
     labels: tuple[str, ...] | None = None
     """The classes in the order that the source gives them; `None`: sorted by name."""
+    channels: tuple[str, ...] = ()
+    """Names of a series' channels in their order; empty: they are numbered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,32 +104,9 @@ class Finding:
     count: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DataSpec:
-    """What a model must fit: the input it takes and the answer that it gives."""
-
-    kind: InputKind
-    input_shape: tuple[int, ...]
-    """Without the batch axis; images: (height, width, channels)."""
-    dtype: str
-    """Of the prepared arrays; images: "uint8"."""
-    labels: tuple[str, ...]
-    """Class names; the position is the class index."""
-    label_counts: tuple[int, ...]
-    """Training examples of each class."""
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.labels)
-
-    @property
-    def num_train(self) -> int:
-        return sum(self.label_counts)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Decoded examples as memory-mapped arrays, and who belongs to which split."""
+    """Encoded examples as memory-mapped arrays, and who belongs to which split."""
 
     fingerprint: str
     """Of source, codec, and split together: equal fingerprints, equal arrays and splits."""
@@ -123,12 +115,23 @@ class Prepared:
     codec: dict[str, Any]
     """What `codec.json` holds; the same file that serving reads."""
     inputs: Any
-    """`<uint8>[examples, height, width, channels]`, a read-only memory map, every split together."""
+    """`<spec.dtype>[examples, *spec.input_shape]`, a read-only memory map, every split together."""
     targets: Any
-    """`<int64>[examples]`: class indices."""
-    ids: tuple[str, ...]
+    """`<int64>[examples]` class indices; `<float32>[examples]` numbers; `<float32>[examples, horizon]` futures."""
+    ids: Sequence[str]
     indices: dict[Split, Any] = field(default_factory=dict)
     """`<int64>[split size]` rows of `inputs` for each split."""
+    scales: Any = None
+    """Forecasting: `<float32>[examples, 3]`, the level and the spread of each window's past, which its future is
+    learnt relative to, and the mean absolute error of the seasonal naive forecast in its series' training part.
+    `None` elsewhere."""
+    clusters: Any = None
+    """`<int64>[examples]`: equal for examples that are not independent of each other (windows that overlap, rows of
+    one group), which are resampled together. `None`: every example for itself."""
+    sample: dict[str, Any] | None = None
+    """One validation example as a request has it; `None` for images, whose arrays are pictures already."""
+    sample_row: int = -1
+    """Its row."""
     findings: tuple[Finding, ...] = ()
     understood: tuple[Understood, ...] = ()
     reused: bool = False
@@ -137,4 +140,4 @@ class Prepared:
 
 
 Loader = Callable[[], Iterable[Any]]
-"""A user's own source: yields `(image, label)`, `(image, label, split)` or mappings with these names."""
+"""A user's own source: yields `(input, label)`, `(input, label, split)` or mappings with these names."""

@@ -34,7 +34,8 @@ class Comparison(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     baseline: str
-    """"floor" (the trained linear model) or "majority" (always the most frequent class)."""
+    """"floor" (the search's first trial), "majority" (always the most frequent class), "mean" (always the training
+    split's mean) or "seasonal_naive" (the values of one season ago)."""
     metric: str
     baseline_value: float
     difference: Figure
@@ -52,12 +53,16 @@ class Evaluation(BaseModel):
     num_examples: int
     objective: str
     metrics: dict[str, Figure]
-    per_class: tuple[ClassFigures, ...]
+    per_class: tuple[ClassFigures, ...] = ()
     comparisons: tuple[Comparison, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: tuple[tuple[int, ...], ...] = ()
     """Rows: the true class; columns: the predicted one."""
-    calibration_error: Figure
-    """Expected calibration error of the top class, 15 equal-width bins (Guo et al. 2017)."""
+    calibration_error: Figure | None = None
+    """Classification: expected calibration error of the top class, 15 equal-width bins (Guo et al. 2017)."""
     intervals: str = "95 % percentile bootstrap, 2000 resamples of the test examples"
+    num_clusters: int | None = None
+    """Groups of examples that were resampled together, where examples are not independent; `None`: each by itself."""
+    per_step: tuple[Figure, ...] = ()
+    """Forecasting: the mean absolute error of each step of the horizon."""
     worst: tuple[str, ...] = ()
-    """Ids of the examples that were most confidently wrong, at most ten."""
+    """Ids of the examples that were most confidently wrong, or furthest off, at most ten."""

@@ -111,6 +111,8 @@ class TrialResult:
     """Of the whole network, a frozen backbone included."""
     peak_memory_bytes: int
     """The largest resident size of the worker so far."""
+    loss: float = 0.0
+    """Mean loss on the validation split at the best step: tells two trials of equal score apart."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Every metric of the task on the validation split, at the best epoch."""
 
@@ -132,10 +134,14 @@ class Trial:
 
 
 def best_trial(trials: Sequence[Trial], direction: Direction) -> Trial | None:
-    """The completed trial with the best score; the earlier one of equals."""
+    """The completed trial with the best score; of equals the one with the lower loss, then the earlier one."""
     sign = 1.0 if direction is Direction.MAX else -1.0
     done = [trial for trial in trials if trial.state is TrialState.COMPLETED and trial.score is not None]
-    return max(done, key=lambda trial: (sign * (trial.score or 0.0), -trial.number), default=None)
+    return max(done, key=lambda trial: (sign * (trial.score or 0.0), -_loss(trial), -trial.number), default=None)
+
+
+def _loss(trial: Trial) -> float:
+    return 0.0 if trial.result is None else trial.result.loss
 
 
 class RunState(StrEnum):

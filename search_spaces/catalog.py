@@ -10,16 +10,25 @@ from types import ModuleType
 from typing import Any
 
 from records.config import RunConfig
-from records.data import DataSpec
+from records.data import DataSpec, InputKind
 from records.errors import ConfigError
 from search_spaces import recipes
 from search_spaces.backbones import BACKBONES, available, get_backbone
 from search_spaces.cnn import CNN
+from search_spaces.convolution1d import CONVOLUTION1D
 from search_spaces.finetuned_backbone import finetuned_backbone
+from search_spaces.finetuned_text import FINETUNED_TEXT
 from search_spaces.floor import FLOOR
 from search_spaces.frozen_backbone import frozen_backbone
+from search_spaces.frozen_text import FROZEN_TEXT
+from search_spaces.linear_forecast import LINEAR_FORECAST
 from search_spaces.pretrained import BackboneUnavailable
+from search_spaces.recurrent import RECURRENT
 from search_spaces.space import Space
+from search_spaces.tabular import MLP
+from search_spaces.tabular_text import MLP_WITH_TEXT
+from search_spaces.text_backbones import text_backbone_available
+from search_spaces.transformer import TRANSFORMER
 
 BACKBONE_SPACES: dict[str, Callable[[tuple[str, ...]], Space]] = {
     "frozen_backbone": frozen_backbone,
@@ -27,7 +36,20 @@ BACKBONE_SPACES: dict[str, Callable[[tuple[str, ...]], Space]] = {
 }
 """Spaces over pretrained backbones: made for those whose weights can be had."""
 SPACES: dict[str, Space] = {
-    space.name: space for space in (FLOOR, CNN, *(make(tuple(BACKBONES)) for make in BACKBONE_SPACES.values()))
+    space.name: space
+    for space in (
+        FLOOR,
+        *(make(tuple(BACKBONES)) for make in BACKBONE_SPACES.values()),
+        CNN,
+        FROZEN_TEXT,
+        FINETUNED_TEXT,
+        MLP,
+        MLP_WITH_TEXT,
+        LINEAR_FORECAST,
+        CONVOLUTION1D,
+        RECURRENT,
+        TRANSFORMER,
+    )
 }
 
 
@@ -35,14 +57,17 @@ def open_spaces(config: RunConfig, spec: DataSpec) -> tuple[dict[str, Space], li
     """The spaces of a run, the floor always among them, and a sentence for each thing that was left out.
 
     Raises:
-        ConfigError: An unknown space or backbone, or a user's file that cannot be used.
+        ConfigError: An unknown space or backbone, a space that was asked for and does not fit the data, or a user's
+            file that cannot be used.
     """
-    names = config.spaces or tuple(SPACES)
+    names = config.spaces or tuple(name for name, space in SPACES.items() if _fits(space, spec))
     spaces: dict[str, Space] = {FLOOR.name: FLOOR}
     left_out: list[str] = []
     usable: list[str] = []
     if set(names) & BACKBONE_SPACES.keys():
         usable, left_out = usable_backbones(config)
+    if spec.kind is InputKind.TEXT and not config.spaces and (reason := _why_no_text_backbone(spec)):
+        left_out.append(reason)
     for name in names:
         if name in BACKBONE_SPACES and usable:
             spaces[name] = BACKBONE_SPACES[name](tuple(usable))
@@ -51,7 +76,23 @@ def open_spaces(config: RunConfig, spec: DataSpec) -> tuple[dict[str, Space], li
         else:
             space = check_name(name)
             spaces[space.name] = space
-    return {name: space for name, space in spaces.items() if spec.kind in space.input_kinds}, left_out
+    if unfit := [name for name, space in spaces.items() if not _fits(space, spec)]:
+        known = ", ".join(name for name, space in SPACES.items() if _fits(space, spec))
+        raise ConfigError(f"The space {unfit[0]} cannot be used for {spec.kind} data like this. Known: {known}.")
+    return spaces, left_out
+
+
+def _fits(space: Space, spec: DataSpec) -> bool:
+    return spec.kind in space.input_kinds and space.fits(spec)
+
+
+def _why_no_text_backbone(spec: DataSpec) -> str | None:
+    reason = text_backbone_available()
+    if reason is not None:
+        return f"{reason} Networks pretrained on text were left out, which are usually the best on few examples."
+    if spec.text.tokenizer == "learnt":
+        return "The pretrained network was left out: its vocabulary does not fit these texts."
+    return None
 
 
 def check_name(name: str) -> Space:

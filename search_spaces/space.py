@@ -34,6 +34,8 @@ class Space:
     encoder_key: Callable[[dict[str, Any]], str] | None = None
     """Equal keys, equal features: names the cache of an encoder."""
     input_kinds: frozenset[InputKind] = frozenset(InputKind)
+    fits: Callable[[DataSpec], bool] = lambda spec: True
+    """Whether the space can be used for such data, beyond its kind."""
 
 
 class Replay:

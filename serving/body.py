@@ -77,7 +77,7 @@ class BodyReader:
     def _too_large(self) -> InputError:
         return InputError(
             f"The body is too large. Expected at most {self._limits.max_body_bytes} bytes. "
-            "Send fewer or smaller images in one request.",
+            "Send fewer or smaller inputs in one request.",
             413,
         )
 

@@ -4,87 +4,30 @@ from __future__ import annotations
 
 import json
 import time
-from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
-from records.api import Prediction, PredictRequest
-from records.bundle import CHECKSUMS, CODEC, FORMAT_VERSION, MANIFEST, SAMPLE_ANSWER, SAMPLE_REQUEST, Manifest
+from records.api import AnyPrediction
+from records.bundle import CODEC, SAMPLE_ANSWER, SAMPLE_REQUEST, Manifest
 from records.errors import BundleError, InputError
-from serving.codecs.catalog import Codec, load_codec
-from serving.decoding import DECODINGS
+from serving.agreement import agree
+from serving.bundle_files import AGAIN, read_json
+from serving.bundle_files import read_manifest as read_manifest
+from serving.bundle_files import verify as verify
+from serving.bundle_files import write_checksums as write_checksums
+from serving.codecs.catalog import Codec, encode_together, load_codec
+from serving.decoding import DECODINGS, Answering, answering
 from serving.engines import ENGINES, Engine
-from store.files import sha256_file, write_atomically
+from serving.kinds import WAYS
+from serving.parsing import parse_request
 
-BENTOML_FILE = "model.yaml"
-"""BentoML's own note beside our files. Nothing of ours reads it, so it has no checksum."""
-TOLERANCE = 1e-4
-"""Largest difference of a probability between the machine that packaged a model and the one that serves it."""
-BATCH_SIZE = 32
-"""Examples that go through the network together; bounds the memory of long lists."""
-AGAIN = "Package the model again, or register another version."
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """What the bundle says of itself.
-
-    Raises:
-        BundleError: No manifest, a damaged one, or one of a format that this version does not know.
-    """
-    saved = _read_json(folder, MANIFEST)
-    version = saved.get("format_version") if isinstance(saved, dict) else None
-    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
-        raise BundleError(
-            f"The bundle {folder} has an unknown format. Expected format_version 1 to {FORMAT_VERSION}. "
-            f"Received: {version!r}. Install the version of Kerasmith that made it, or a newer one."
-        )
-    try:
-        return Manifest.model_validate(saved)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{folder / MANIFEST} is damaged: {where}: {first['msg']}. {AGAIN}") from error
-
-
-def write_checksums(folder: Path) -> str:
-    """Writes `checksums.json` over every file that is there. Returns its own SHA-256, which the registry keeps."""
-    files = {
-        name: {"sha256": sha256_file(folder / name), "size": (folder / name).stat().st_size}
-        for name in sorted(_files(folder) - {CHECKSUMS})
-    }
-    write_atomically(folder / CHECKSUMS, json.dumps({"files": files}, indent=1, sort_keys=True).encode())
-    return sha256_file(folder / CHECKSUMS)
-
-
-def verify(folder: Path, checksum: str | None = None) -> Manifest:
-    """Checks that the bundle is complete and unchanged, and returns its manifest.
-
-    Args:
-        folder: Of the bundle.
-        checksum: What `write_checksums` returned; `None`: the bundle's own list is believed.
-
-    Raises:
-        BundleError: A file is missing, changed, strange or a link; or the format is unknown.
-    """
-    if not folder.is_dir():
-        raise BundleError(f"There is no bundle at {folder}. {AGAIN}")
-    found = _files(folder)
-    listed = _listed(folder)
-    if checksum is not None and sha256_file(folder / CHECKSUMS) != checksum:
-        raise BundleError(f"The bundle {folder} is not the one that was registered: its checksums changed. {AGAIN}")
-    for name in sorted(listed):
-        if name not in found:
-            raise BundleError(f"The bundle {folder} is damaged: {name} is missing. {AGAIN}")
-        if not _unchanged(folder / name, listed[name]):
-            raise BundleError(f"The bundle {folder} is damaged: {name} is not what was packaged. {AGAIN}")
-    if strange := sorted(found - listed.keys() - {CHECKSUMS, BENTOML_FILE}):
-        raise BundleError(f"The bundle {folder} holds files that were not packaged: {', '.join(strange[:5])}. {AGAIN}")
-    return read_manifest(folder)
+PREDICTIONS = TypeAdapter(list[AnyPrediction])
 
 
 @dataclass(frozen=True)
@@ -96,36 +39,48 @@ class ModelBundle:
     codec: Codec
     engine: Engine
 
+    @cached_property
+    def answering(self) -> Answering:
+        """What the network's numbers mean."""
+        return answering(self.manifest)
+
     def predict(
         self, raws: Sequence[Any], top_k: int | None = None, max_decode_seconds: float | None = None
-    ) -> list[Prediction]:
+    ) -> list[AnyPrediction]:
         """One answer for each raw input.
 
         Args:
-            raws: Images: bytes, a path, or a `<uint8>[height, width, channels]` array.
+            raws: What the codec of the model's kind encodes. Images: bytes, a path, or a
+                `<uint8>[height, width, channels]` array. Texts: strings. Series: `[steps]` or `[steps, channels]`
+                arrays or lists, NaN or None where a value is missing. Rows: values by column. Forecasts:
+                `{"history": rows, "future": rows or None}`.
             top_k: How many classes to list; `None`: all.
             max_decode_seconds: For all inputs together; `None`: any time.
 
         Raises:
             InputError: An input is not what it should be; where there are several, it says which one.
         """
-        predictions: list[Prediction] = []
-        decode_seconds = 0.0
-        for start in range(0, len(raws), BATCH_SIZE):
-            batch = []
-            for index in range(start, min(start + BATCH_SIZE, len(raws))):
-                if max_decode_seconds is not None and decode_seconds > max_decode_seconds:
-                    raise InputError(
-                        f"Decoding took too long: {index} of {len(raws)} inputs in {decode_seconds:.0f} seconds. "
-                        f"Expected at most {max_decode_seconds:g} seconds for all. Send fewer, or smaller ones.",
-                        413,
-                    )
-                began = time.monotonic()
-                batch.append(self._encode(raws, index))
-                decode_seconds += time.monotonic() - began
-            probabilities, _ = self.engine.run(np.stack(batch))
-            predictions += DECODINGS[self.manifest.task](probabilities, self.manifest.labels, top_k)
+        predictions: list[AnyPrediction] = []
+        seconds = 0.0
+        size = WAYS[self.codec.kind].batch_size
+        for start in range(0, len(raws), size):
+            part = range(start, min(start + size, len(raws)))
+            arrays, seconds = self._encode(raws, part, seconds, max_decode_seconds)
+            times = [self._each(self._times, raws, index) for index in part]
+            predictions += self._infer(arrays, times, top_k)
         return predictions
+
+    def predict_each(self, raws: Sequence[Any], top_k: int | None = None) -> list[AnyPrediction | InputError]:
+        """As `predict`, but an input that is not what it should be has its error as its answer."""
+        answers: list[AnyPrediction | InputError] = []
+        size = WAYS[self.codec.kind].batch_size
+        for start in range(0, len(raws), size):
+            part = raws[start : start + size]
+            try:
+                answers += self.predict(part, top_k)
+            except InputError:
+                answers += self._one_by_one(part, top_k)
+        return answers
 
     def reproduces_sample(self) -> bool:
         """True when the sample request still gets the answer that it got when the model was packaged.
@@ -134,29 +89,77 @@ class ModelBundle:
             BundleError: The sample itself cannot be read.
         """
         try:
-            request = PredictRequest.model_validate(self.sample_request())
-            raws = [b64decode(one.image, validate=True) for one in request.inputs]
-            expected = [Prediction.model_validate(one) for one in _read_json(self.folder, SAMPLE_ANSWER)["predictions"]]
-            answers = self.predict(raws, request.top_k)
+            body = json.dumps(self.sample_request()).encode()
+            asked = parse_request("application/json", b"", body, self.codec.kind)
+            expected = PREDICTIONS.validate_python(read_json(self.folder, SAMPLE_ANSWER)["predictions"])
+            answers = self.predict(asked.raws, asked.top_k)
         except (ValueError, KeyError, TypeError, InputError) as error:
             raise BundleError(f"The sample of the bundle {self.folder} cannot be read: {error}. {AGAIN}") from error
-        return len(answers) == len(expected) and all(map(_agree, answers, expected))
+        unit = self._unit()
+        return len(answers) == len(expected) and all(
+            agree(answer, then, self.answering, unit) for answer, then in zip(answers, expected, strict=True)
+        )
 
     def sample_request(self) -> dict[str, Any]:
         """A body for `POST /predict` that works."""
-        return _read_json(self.folder, SAMPLE_REQUEST)
+        return read_json(self.folder, SAMPLE_REQUEST)
 
     def close(self) -> None:
         """Frees the network."""
         self.engine.close()
 
-    def _encode(self, raws: Sequence[Any], index: int) -> np.ndarray:
+    def _one_by_one(self, raws: Sequence[Any], top_k: int | None) -> list[AnyPrediction | InputError]:
+        arrays, times, errors = [], [], []
+        for raw in raws:
+            error = None
+            try:
+                encoded, steps = self.codec.encode(raw), self._times(raw)
+                arrays.append(encoded)
+                times.append(steps)
+            except InputError as wrong:
+                error = wrong
+            errors.append(error)
+        found = iter(self._infer(arrays, times, top_k) if arrays else ())
+        return [next(found) if error is None else error for error in errors]
+
+    def _encode(
+        self, raws: Sequence[Any], part: range, seconds: float, most: float | None
+    ) -> tuple[Sequence[np.ndarray], float]:
+        """The inputs of `part`, and the seconds that encoding took so far, of which there may be `most`."""
+        began = time.monotonic()
+        together = encode_together(self.codec, raws[part.start : part.stop])
+        if together is not None and (most is None or seconds <= most):
+            return list(together), seconds + time.monotonic() - began
+        arrays = []
+        for index in part:
+            if most is not None and seconds > most:
+                raise _too_slow(index, len(raws), seconds, most)
+            began = time.monotonic()
+            arrays.append(self._each(self.codec.encode, raws, index))
+            seconds += time.monotonic() - began
+        return arrays, seconds
+
+    def _infer(self, arrays: Sequence[np.ndarray], times: list[list[str]], top_k: int | None) -> list[AnyPrediction]:
+        outputs, _ = self.engine.run(self.codec.collate(arrays))
+        return DECODINGS[self.manifest.task](outputs, self.answering, top_k, times)
+
+    def _times(self, raw: Any) -> list[str]:
+        """What the steps of a forecast are called; nothing for other answers."""
+        future_times = getattr(self.codec, "future_times", None)
+        return future_times(raw) if future_times else []
+
+    def _each(self, function: Callable[[Any], Any], raws: Sequence[Any], index: int) -> Any:
         try:
-            return self.codec.encode(raws[index])
+            return function(raws[index])
         except InputError as error:
             if len(raws) == 1:
                 raise
             raise InputError(f"Input {index + 1} of {len(raws)}: {error}", error.status) from error
+
+    def _unit(self) -> float:
+        """The size of the target's numbers, as far as the evaluation tells it; 0 for classes."""
+        metrics = self.manifest.evaluation.metrics
+        return max((metrics[name].value for name in ("rmse", "mae") if name in metrics), default=0.0)
 
 
 def open_bundle(folder: Path, engine: str | None = None, threads: int | None = None) -> ModelBundle:
@@ -178,7 +181,7 @@ def open_bundle(folder: Path, engine: str | None = None, threads: int | None = N
         raise BundleError(
             f"The bundle {folder} is for an unknown task {manifest.task!r}. Known: {', '.join(DECODINGS)}."
         )
-    codec = load_codec(_read_json(folder, CODEC))
+    codec = load_codec(read_json(folder, CODEC))
     if codec.input_shape != manifest.input_shape:
         raise BundleError(
             f"The bundle {folder} contradicts itself: its codec gives {list(codec.input_shape)}, "
@@ -187,47 +190,9 @@ def open_bundle(folder: Path, engine: str | None = None, threads: int | None = N
     return ModelBundle(folder, manifest, codec, ENGINES[name](folder, threads))
 
 
-def _agree(answer: Prediction, expected: Prediction) -> bool:
-    now = {one.label: one.probability for one in answer.classes}
-    then = {one.label: one.probability for one in expected.classes}
-    # Two classes that are equally likely may change places on another processor.
-    same_label = answer.label == expected.label or now.get(expected.label, 0.0) >= answer.probability - TOLERANCE
-    return same_label and now.keys() == then.keys() and all(abs(now[k] - then[k]) <= TOLERANCE for k in now)
-
-
-def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
-    try:
-        return path.stat().st_size == entry["size"] and sha256_file(path) == entry["sha256"]
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror or error}. {AGAIN}") from error
-
-
-def _files(folder: Path) -> set[str]:
-    """Relative names of all files, with `/`; a link of any kind is refused."""
-    names = set()
-    for path in folder.rglob("*"):
-        if path.is_symlink():
-            raise BundleError(f"The bundle {folder} holds a link: {path.relative_to(folder)}. {AGAIN}")
-        if not path.is_dir():
-            names.add(path.relative_to(folder).as_posix())
-    return names
-
-
-def _listed(folder: Path) -> dict[str, Any]:
-    saved = _read_json(folder, CHECKSUMS)
-    files = saved.get("files") if isinstance(saved, dict) else None
-    if not isinstance(files, dict) or not all(
-        isinstance(f, dict) and {"size", "sha256"} <= f.keys() for f in files.values()
-    ):
-        raise BundleError(f"{folder / CHECKSUMS} is damaged: it lists no files. {AGAIN}")
-    return files
-
-
-def _read_json(folder: Path, name: str) -> Any:
-    path = folder / name
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise BundleError(f"The bundle {folder} is damaged: {name} is missing. {AGAIN}") from error
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read: {error}. {AGAIN}") from error
+def _too_slow(index: int, count: int, seconds: float, most: float) -> InputError:
+    return InputError(
+        f"Decoding took too long: {index} of {count} inputs in {seconds:.0f} seconds. "
+        f"Expected at most {most:g} seconds for all. Send fewer, or smaller ones.",
+        413,
+    )

@@ -10,9 +10,10 @@ class Limits:
     """Of the prediction endpoint. The codec has its own, for a single input."""
 
     max_body_bytes: int = 32_000_000
-    """One image of the codec's 20 MB fits, also as base64."""
-    max_inputs: int = 32
-    """Per request."""
+    """One image of the codec's 20 MB fits, also as base64. JSON of other kinds has a lower limit, see
+    `serving.kinds`."""
+    max_inputs: int | None = None
+    """Per request; `None`: as many as suit the kind, see `serving.kinds`."""
     max_held_bytes: int = 256_000_000
     """Bodies of all requests that are being read or answered by one worker."""
     body_seconds: float = 60.0

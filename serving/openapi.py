@@ -1,16 +1,26 @@
-"""The server's own description, for people and for clients: OpenAPI 3.1, `/describe`, and the page at `/`."""
+"""The server's own description for clients: `/describe`, and OpenAPI 3.1 for the kind of input that is served."""
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from pydantic import BaseModel
 
-from records.api import Description, ErrorResponse, PredictRequest, PredictResponse
+from records.api import (
+    REQUESTS,
+    ColumnDescription,
+    Description,
+    ErrorResponse,
+    ForecastPrediction,
+    NumberPrediction,
+    Prediction,
+    PredictResponse,
+)
+from records.spec import InputKind
+from records.task import TASKS, TargetKind
 from serving.bundle import ModelBundle
+from serving.kinds import WAYS
 from serving.limits import Limits
-from serving.parsing import IMAGE_TYPES
 from serving.routes import ROUTES, Route
 
 ERRORS = {
@@ -18,35 +28,46 @@ ERRORS = {
     "404": "No such address.",
     "405": "Another method is expected.",
     "408": "The body did not arrive in time.",
-    "413": "The body or an image is too large, or there are too many images.",
+    "413": "The body or an input is too large, or there are too many inputs.",
     "415": "The body is of another type.",
-    "422": "Well-formed, but not a picture that can be classified, or a wrong `top_k`.",
+    "422": "Well-formed, but not an input that the model can answer, or a wrong `top_k`.",
     "429": "Too many large requests at once; send it again after `Retry-After` seconds.",
     "500": "The model failed on this input.",
 }
 FILE = {"type": "string", "format": "binary"}
 TOP_K = {"type": "integer", "minimum": 1}
+ANSWERS: dict[TargetKind, type[BaseModel]] = {
+    TargetKind.CLASS: Prediction,
+    TargetKind.NUMBER: NumberPrediction,
+    TargetKind.FUTURE: ForecastPrediction,
+}
+VERBS = {TargetKind.CLASS: "Classify", TargetKind.NUMBER: "Estimate a number for", TargetKind.FUTURE: "Forecast"}
 
 
 def describe(bundle: ModelBundle, ref: str, limits: Limits) -> Description:
     """What `/describe` answers."""
-    manifest = bundle.manifest
-    codec_limits = {name: value for name, value in bundle.codec.to_json().items() if name.startswith("max_")}
+    manifest, way = bundle.manifest, WAYS[bundle.codec.kind]
+    told = bundle.codec.describe()
+    top_k = {"max_top_k": len(manifest.labels)} if manifest.labels else {}
     return Description(
         model=ref,
         task=manifest.task,
         input_kind=manifest.input_kind,
         input_shape=list(manifest.input_shape),
         labels=list(manifest.labels),
+        target=manifest.target,
+        columns=told.get("columns", []),
+        channels=told.get("channels", []),
+        horizon=told.get("horizon"),
         engine=manifest.engine,
         created_at=manifest.created_at,
         objective=manifest.objective,
         metrics={name: figure.model_dump() for name, figure in manifest.evaluation.metrics.items()},
         limits={
-            "max_body_bytes": limits.max_body_bytes,
-            "max_inputs": limits.max_inputs,
-            "max_top_k": len(manifest.labels),
-            **codec_limits,
+            "max_body_bytes": min(limits.max_body_bytes, way.max_body_bytes),
+            "max_inputs": way.max_inputs if limits.max_inputs is None else limits.max_inputs,
+            **top_k,
+            **told.get("limits", {}),
         },
         sample=bundle.sample_request(),
     )
@@ -55,8 +76,15 @@ def describe(bundle: ModelBundle, ref: str, limits: Limits) -> Description:
 def openapi(description: Description) -> dict[str, Any]:
     """The OpenAPI document: one entry for each line of `ROUTES`."""
     schemas: dict[str, Any] = {}
-    for model in (PredictRequest, PredictResponse, ErrorResponse, Description):
+    answer = ANSWERS[TASKS[description.task].target]
+    for model in (REQUESTS[InputKind(description.input_kind)], PredictResponse, ErrorResponse, Description):
         _add_schema(schemas, model)
+    schemas["PredictResponse"]["properties"]["predictions"]["items"] = _ref(answer)
+    for other in set(ANSWERS.values()) - {answer}:
+        del schemas[other.__name__]
+    if description.task != "classification":
+        del schemas["ClassProbability"]
+    _add_columns(schemas, description.columns)
     return {
         "openapi": "3.1.0",
         "info": {"title": f"Kerasmith: {description.model}", "version": "1"},
@@ -65,35 +93,12 @@ def openapi(description: Description) -> dict[str, Any]:
     }
 
 
-def page(description: Description) -> str:
-    """The HTML at `/`. It loads nothing from anywhere."""
-    metrics = "".join(
-        f"<tr><td>{escape(name)}<td>{figure['value']:.4f}<td>{figure['low']:.4f} to {figure['high']:.4f}"
-        for name, figure in description.metrics.items()
-    )
-    routes = "".join(
-        f"<tr><td>{route.method}<td>"
-        + (f"<a href='{route.path}'>{route.path}</a>" if route.method == "GET" else route.path)
-        + f"<td>{escape(route.summary)}"
-        for route in ROUTES.values()
-    )
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>{escape(description.model)}</title>"
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}"
-        "td,th{padding:.2rem 1rem .2rem 0;text-align:left}code{background:#8882;padding:.1rem .3rem}</style>"
-        f"<h1>{escape(description.model)}</h1>"
-        f"<p>Answers {escape(description.task)} requests for {len(description.labels)} classes: "
-        f"{escape(_some(description.labels))}.</p>"
-        "<p>Try it: <code>curl -F image=@picture.jpg <span id='here'></span>/predict</code></p>"
-        f"<h2>On its test split</h2><table><tr><th>Metric<th>Value<th>95 % interval{metrics}</table>"
-        f"<h2>Addresses</h2><table>{routes}</table>"
-        "<script>document.getElementById('here').textContent=location.origin</script></html>"
-    )
-
-
-def _some(labels: list[str], most: int = 20) -> str:
-    return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
+def summary(route: Route, description: Description) -> str:
+    """What a route does, in the words of the served model."""
+    if route.path != "/predict":
+        return route.summary
+    way = WAYS[description.input_kind]
+    return f"{VERBS[TASKS[description.task].target]} one {way.one} or several."
 
 
 def _operation(route: Route, description: Description) -> dict[str, Any]:
@@ -104,34 +109,63 @@ def _operation(route: Route, description: Description) -> dict[str, Any]:
         content = {"text/html": {"schema": {"type": "string"}}}
     elif route.path == "/describe":
         content = {"application/json": {"schema": _ref(Description), "example": description.model_dump()}}
+    elif route.path == "/sample.json":
+        request = REQUESTS[InputKind(description.input_kind)]
+        content = {"application/json": {"schema": _ref(request), "example": description.sample}}
     elif route.ours:
         content = {"application/json": {"schema": {"type": "object"}}}
     return {"summary": route.summary, "responses": {"200": {"description": "OK", "content": content}}}
 
 
 def _predict(route: Route, description: Description) -> dict[str, Any]:
-    form = {
-        "type": "object",
-        "required": ["image"],
-        "properties": {"image": {"type": "array", "items": FILE, "minItems": 1}, "top_k": TOP_K},
-        "additionalProperties": False,
-    }
-    content: dict[str, Any] = {
-        "application/json": {"schema": _ref(PredictRequest), "example": description.sample},
-        "multipart/form-data": {"schema": form},
-        **{image_type: {"schema": FILE} for image_type in IMAGE_TYPES},
-    }
     error = {"application/json": {"schema": _ref(ErrorResponse)}}
+    told: dict[str, Any] = {"summary": summary(route, description), "operationId": "predict"}
+    if description.labels:
+        told["parameters"] = [{"name": "top_k", "in": "query", "required": False, "schema": TOP_K}]
     return {
-        "summary": route.summary,
-        "operationId": "predict",
-        "parameters": [{"name": "top_k", "in": "query", "required": False, "schema": TOP_K}],
-        "requestBody": {"required": True, "content": content},
+        **told,
+        "requestBody": {"required": True, "content": _bodies(description)},
         "responses": {
             "200": {"description": "OK", "content": {"application/json": {"schema": _ref(PredictResponse)}}},
             **{status: {"description": text, "content": error} for status, text in ERRORS.items()},
         },
     }
+
+
+def _bodies(description: Description) -> dict[str, Any]:
+    kind = InputKind(description.input_kind)
+    bodies: dict[str, Any] = {"application/json": {"schema": _ref(REQUESTS[kind]), "example": description.sample}}
+    if kind is InputKind.IMAGE:
+        form = {
+            "type": "object",
+            "required": ["image"],
+            "properties": {"image": {"type": "array", "items": FILE, "minItems": 1}, "top_k": TOP_K},
+            "additionalProperties": False,
+        }
+        bodies["multipart/form-data"] = {"schema": form}
+    plain = {"schema": {"type": "string"}, "example": description.sample["inputs"][0].get("text")}
+    for media_type in WAYS[kind].body_types:
+        bodies[media_type] = plain if kind is InputKind.TEXT else {"schema": FILE}
+    return bodies
+
+
+def _add_columns(schemas: dict[str, Any], columns: list[ColumnDescription]) -> None:
+    """Names the columns of rows and histories in their schema."""
+    named = {column.name: _column(column) for column in columns}
+    if named and "RowInput" in schemas:
+        schemas["RowInput"]["properties"]["row"]["properties"] = named
+    if named and "ForecastInput" in schemas:
+        schemas["ForecastInput"]["properties"]["history"]["items"]["properties"] = named
+
+
+def _column(column: ColumnDescription) -> dict[str, Any]:
+    told = column.kind
+    if column.values:
+        more = ", …" if len(column.values) > 5 else ""
+        told += f": {', '.join(column.values[:5])}{more}"
+    elif column.low is not None and column.high is not None:
+        told += f", {column.low:g} to {column.high:g} in training"
+    return {"description": told, **({} if column.typical is None else {"examples": [column.typical]})}
 
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:

@@ -19,8 +19,9 @@ class Route:
 ROUTES: dict[str, Route] = {
     route.path: route
     for route in (
-        Route(path="/predict", method="POST", summary="Classify one image or several."),
+        Route(path="/predict", method="POST", summary="Answer one input or several."),
         Route(path="/describe", method="GET", summary="What is served, how good it was found to be, and its limits."),
+        Route(path="/sample.json", method="GET", summary="A body for /predict that works as it is."),
         Route(path="/openapi.json", method="GET", summary="This description."),
         Route(path="/docs.json", method="GET", summary="This description, where BentoML has it."),
         Route(path="/", method="GET", summary="A page for people."),

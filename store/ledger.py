@@ -46,13 +46,16 @@ class Ledger:
         run_id: str,
         *,
         name: str | None = None,
+        task: str | None = None,
+        objective: str | None = None,
         data_fingerprint: str | None = None,
         model: str | None = None,
         summary: dict[str, Any] | None = None,
     ) -> None:
         """Writes what is given; `summary` is added to the summary that is there, key by key."""
         with locked(self._engine) as connection:
-            _write_run(connection, run_id, _given(name=name, data_fingerprint=data_fingerprint, model=model), summary)
+            given = _given(name=name, task=task, objective=objective, data_fingerprint=data_fingerprint, model=model)
+            _write_run(connection, run_id, given, summary)
 
     def finish_run(
         self,

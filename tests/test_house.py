@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,10 @@ def test_init_files_are_empty() -> None:
         "pipelines.run",
         "pipelines.terminal.results",
         "store.ledger",
+        "pipelines.terminal.page",
+        "ui.app",
+        "ui.app_pages.try_it",
+        "ui.app_pages.runs",
     ],
 )
 def test_module_loads_no_training_library(module: str) -> None:
@@ -79,6 +84,24 @@ def test_module_loads_no_training_library(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
     assert not loaded & HEAVY
+
+
+def test_the_page_loads_neither_pandas_nor_a_codec() -> None:
+    program = "import sys, json, ui.app, ui.app_pages.try_it, ui.app_pages.runs; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = json.loads(done.stdout.splitlines()[-1])
+    assert not {"pandas", "pyarrow", "onnxruntime", "bentoml"} & set(loaded)
+    ours = {name for name in loaded if name.startswith("serving.")}
+    assert ours <= {"serving.client", "serving.model_store"}
+
+
+def test_no_file_of_the_page_is_named_like_a_library() -> None:
+    # `streamlit run ui/app.py` puts the folder first on the path, so such a file would stand before the library
+    elsewhere = [place for place in sys.path if Path(place).resolve() not in (ROOT, ROOT / "ui")]
+    for path in (ROOT / "ui").iterdir():
+        if path.suffix in ("", ".py") and path.stem.isidentifier() and not path.stem.startswith("__"):
+            assert PathFinder.find_spec(path.stem, elsewhere) is None, path
+            assert path.stem not in sys.stdlib_module_names, path
 
 
 def test_no_pickle_anywhere() -> None:

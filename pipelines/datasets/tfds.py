@@ -1,4 +1,4 @@
-"""Datasets of TensorFlow Datasets that hold an image and its class; prepared directories are read without a network."""
+"""TensorFlow Datasets that hold images or texts with a class; prepared directories are read without a network."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipelines.datasets.quiet import quietly
 from pipelines.datasets.splits import split_named
+from pipelines.datasets.tfds_fields import Fields, find_fields
 from records.config import RunConfig
 from records.data import Example, InputKind, Source, Split, Understood
 from records.errors import ConfigError, DataError
@@ -29,14 +27,6 @@ NETWORK_RETRIES = 2
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Fields:
-    image: str
-    label: str
-    names: tuple[str, ...] | None
-    """Of the classes; `None` where the labels are plain values."""
-
-
 def load(config: RunConfig) -> Source:
     """The dataset `tfds:NAME[/config][:version]`, from `config.data_dir` or TFDS's own default folder.
 
@@ -44,7 +34,7 @@ def load(config: RunConfig) -> Source:
 
     Raises:
         ConfigError: A name that TFDS does not know.
-        DataError: It cannot be downloaded, or holds no image with a class.
+        DataError: It cannot be downloaded, or holds neither images nor texts with a class.
     """
     asked = config.data.removeprefix("tfds:")
     match = NAME.fullmatch(asked)
@@ -55,16 +45,16 @@ def load(config: RunConfig) -> Source:
 
         root = config.data_dir or Path(str(tfds.core.constants.DATA_DIR))
         folder = _prepared(root.expanduser() / match["name"], match["config"], match["version"])
-        builder = tfds.builder_from_directory(folder) if folder else _download(asked, root.expanduser())
-    fields = _fields(builder.info, asked)
+        builder = tfds.builder_from_directory(folder) if folder else _download(asked, root.expanduser(), config)
+    fields = find_fields(builder.info, asked, config)
     splits, understood = _splits(builder.info, asked)
     return Source(
         name=match["name"],
-        kind=InputKind.IMAGE,
-        fingerprint=_fingerprint(builder.info),
+        kind=fields.kind,
+        fingerprint=_fingerprint(builder.info, fields),
         examples=lambda: _examples(builder, fields, splits),
         num_examples=sum(builder.info.splits[name].num_examples for name in splits),
-        understood=understood,
+        understood=(*fields.understood, *understood),
         labels=fields.names,
     )
 
@@ -88,7 +78,7 @@ def _prepared(folder: Path, config: str | None, version: str | None) -> Path | N
     return max(found)[2] if found else None
 
 
-def _download(asked: str, root: Path) -> Any:
+def _download(asked: str, root: Path, config: RunConfig) -> Any:
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import downloader
 
@@ -98,9 +88,8 @@ def _download(asked: str, root: Path) -> Any:
         raise ConfigError(_unknown(asked, tfds.list_builders(with_community_datasets=False))) from error
     except (ValueError, AssertionError) as error:  # an unknown configuration or version
         raise ConfigError(f"tfds:{asked} cannot be opened: {_first_line(error)}") from error
-    fields = builder.info.features
-    if fields is not None:
-        _fields(builder.info, asked)  # before gigabytes are fetched for nothing
+    if builder.info.features is not None:
+        find_fields(builder.info, asked, config)  # before gigabytes are fetched for nothing
     retries, downloader.MAX_RETRIES = downloader.MAX_RETRIES, NETWORK_RETRIES
     try:
         builder.download_and_prepare()
@@ -126,32 +115,6 @@ def _first_line(error: Exception) -> str:
     return f"{text[:200]}{'…' if len(text) > 200 else '.'}"
 
 
-def _fields(info: Any, asked: str) -> _Fields:
-    """Which feature is the image and which its class: the dataset's own pair, else its only ones."""
-    import tensorflow_datasets as tfds
-
-    features = dict(info.features) if isinstance(info.features, tfds.features.FeaturesDict) else {}
-    images = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
-    labels = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
-    pair: tuple[Any, ...] = tuple(info.supervised_keys or ())
-    image = pair[0] if len(pair) == 2 and pair[0] in images else "image" if "image" in images else None
-    label = pair[1] if len(pair) == 2 and pair[1] in labels else "label" if "label" in labels else None
-    image = image or (images[0] if len(images) == 1 else None)
-    label = label or (labels[0] if len(labels) == 1 else None)
-    if image is None or label is None:
-        found = ", ".join(f"{key}: {type(value).__name__}" for key, value in sorted(features.items()))
-        raise DataError(
-            f"tfds:{asked} has no image with a class. Expected an Image and a ClassLabel. Received: {found or 'none'}."
-        )
-    dtype = str(np.dtype(features[image].np_dtype))
-    if dtype != "uint8":
-        raise DataError(
-            f"The images of tfds:{asked} have other values than colours. Expected uint8. "
-            f"Received: {dtype}. Convert them in a function of your own and use --source."
-        )
-    return _Fields(image=image, label=label, names=tuple(features[label].names))
-
-
 def _splits(info: Any, asked: str) -> tuple[dict[str, Split | None], tuple[Understood, ...]]:
     """What each of the dataset's splits is for; all of them together are split anew where none is for training."""
     names = [name for name, split in info.splits.items() if split.num_examples]
@@ -168,15 +131,16 @@ def _splits(info: Any, asked: str) -> tuple[dict[str, Split | None], tuple[Under
     return dict(named), understood
 
 
-def _fingerprint(info: Any) -> str:
+def _fingerprint(info: Any, fields: Fields) -> str:
     described = {
         "dataset": info.full_name,
+        "fields": [fields.raw, fields.label],
         "splits": {name: [split.num_bytes, list(split.shard_lengths)] for name, split in sorted(info.splits.items())},
     }
     return f"tfds-{hashlib.sha256(json.dumps(described).encode()).hexdigest()}"
 
 
-def _examples(builder: Any, fields: _Fields, splits: dict[str, Split | None]) -> Iterator[Example]:
+def _examples(builder: Any, fields: Fields, splits: dict[str, Split | None]) -> Iterator[Example]:
     import tensorflow_datasets as tfds
 
     for name, split in splits.items():
@@ -185,15 +149,15 @@ def _examples(builder: Any, fields: _Fields, splits: dict[str, Split | None]) ->
                 split=name,
                 shuffle_files=False,
                 decoders=tfds.decode.PartialDecoding(
-                    {fields.image: True, fields.label: True},
-                    decoders={fields.image: tfds.decode.SkipDecoding()},
+                    {fields.raw: True, fields.label: True},
+                    decoders={fields.raw: tfds.decode.SkipDecoding()} if fields.kind is InputKind.IMAGE else None,
                 ),
             )
             batches = dataset.batch(BATCH).as_numpy_iterator()
         number = 0
         for batch in batches:
-            for raw, label in zip(batch[fields.image], batch[fields.label], strict=True):
+            for raw, label in zip(batch[fields.raw], batch[fields.label], strict=True):
                 if label >= 0:  # -1 marks a hidden label
-                    text = fields.names[label] if fields.names else str(label)
-                    yield Example(raw=raw, label=text, id=f"{name}/{number:06d}", split=split)
+                    text = raw.decode("utf-8", "replace") if fields.kind is InputKind.TEXT else raw
+                    yield Example(raw=text, label=fields.names[label], id=f"{name}/{number:06d}", split=split)
                 number += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.preparing.classes import check_classes
+from pipelines.preparing.classes import check_classes, check_numbers
 from pipelines.preparing.duplicates import Pairs, exact_groups, join, near_pairs
 from pipelines.preparing.facts import SHOWN, TEST, TRAIN, VALIDATION, Facts, Inspected, finding
 from records.data import Finding, Severity
@@ -18,32 +18,39 @@ MOST_LOST = 0.5
 """Part of a class's training examples that near duplicates of other splits may cost it."""
 
 
-def inspect(facts: Facts, inputs: np.ndarray, keep_near_duplicates: bool = False) -> Inspected:
+def inspect(
+    facts: Facts, inputs: np.ndarray | None = None, keep_near_duplicates: bool = False, keep_copies: bool = False
+) -> Inspected:
     """Finds what is unreadable, double, contradictory, empty, rare.
 
     A copy that lies in two splits is taken out of the training (or validation) split, never out of a given test split.
 
     Args:
         facts: What was read.
-        inputs: `<uint8>[examples, height, width, channels]`.
+        inputs: Images: `<uint8>[examples, height, width, channels]`, to look for near duplicates in.
         keep_near_duplicates: Leave near duplicates where they are.
+        keep_copies: Equal examples are no copies (two people may have the same age and income): they stay, and never
+            straddle two splits that are made here.
 
     Raises:
-        DataError: Nothing can be learnt from what is left: no image, or only one class.
+        DataError: Nothing can be learnt from what is left: no example, only one class, or only one number.
     """
     if not len(facts.ids):
         raise DataError(_nothing_readable(facts))
     keep = np.ones(len(facts.ids), dtype=bool)
     findings = [_counts(facts), *_failures(facts)]
     copies = exact_groups(facts.digests)
-    findings += _exact(facts, copies, keep)
-    single = np.flatnonzero(keep)
-    single = single[np.unique(copies[single], return_index=True)[1]]
-    pairs = near_pairs(inputs, facts.thumbnails, np.sort(single))
-    near, trusted = _near(facts, pairs, keep, keep_near_duplicates)
-    findings += near
+    if not keep_copies:
+        findings += _exact(facts, copies, keep)
+    pairs, trusted = Pairs(first=copies[:0], second=copies[:0]), False
+    if inputs is not None and facts.thumbnails is not None:
+        single = np.flatnonzero(keep)
+        single = single[np.unique(copies[single], return_index=True)[1]]
+        pairs = near_pairs(inputs, facts.thumbnails, np.sort(single))
+        near, trusted = _near(facts, pairs, keep, keep_near_duplicates)
+        findings += near
     findings += _constant(facts, keep)
-    findings += check_classes(facts, keep)
+    findings += check_classes(facts, keep) if facts.of_classes else check_numbers(facts, keep)
     rows = np.arange(len(facts.ids))
     first, second = [rows, rows], [copies, facts.groups]
     if trusted:
@@ -54,16 +61,21 @@ def inspect(facts: Facts, inputs: np.ndarray, keep_near_duplicates: bool = False
 
 
 def _counts(facts: Facts) -> Finding:
-    counts = np.bincount(facts.targets, minlength=len(facts.labels))
-    what = f"{len(facts.ids)} images in {(counts > 0).sum()} classes of {counts[counts > 0].min()} to {counts.max()}."
+    what = f"{len(facts.ids)} {facts.noun}"
+    if facts.of_classes:
+        counts = np.bincount(facts.targets, minlength=len(facts.labels))
+        what += f" in {(counts > 0).sum()} classes of {counts[counts > 0].min()} to {counts.max()}."
+    else:
+        low, middle, high = np.quantile(facts.targets, [0.0, 0.5, 1.0])
+        what += f" with numbers from {low:.6g} to {high:.6g}, half of them below {middle:.6g}."
     return Finding(code="counts", severity=Severity.INFO, what=what, done="", count=len(facts.ids))
 
 
 def _failures(facts: Facts) -> list[Finding]:
     findings = []
     for code, large, words in (
-        ("unreadable", False, "cannot be read as images"),
-        ("too_large", True, "are too large to be decoded safely"),
+        ("unreadable", False, "cannot be read"),
+        ("too_large", True, "are too large to be read safely"),
     ):
         failed = [(name, message) for name, status, message in facts.failures if (status == 413) is large]
         if failed:
@@ -71,7 +83,7 @@ def _failures(facts: Facts) -> list[Finding]:
                 Finding(
                     code=code,
                     severity=Severity.WARNING,
-                    what=f"{len(failed)} files {words}. The first, {failed[0][0]}: {failed[0][1]}",
+                    what=f"{len(failed)} {facts.noun} {words}. The first, {failed[0][0]}: {failed[0][1]}",
                     done="They were left out.",
                     examples=tuple(name for name, _ in failed[:SHOWN]),
                     count=len(failed),
@@ -82,22 +94,22 @@ def _failures(facts: Facts) -> list[Finding]:
 
 def _nothing_readable(facts: Facts) -> str:
     if not facts.failures:
-        return "The dataset is empty. Expected at least two classes with three images each."
+        return f"The dataset is empty. Expected at least two classes with three {facts.noun} each."
     name, _, message = facts.failures[0]
-    return f"None of the {len(facts.failures)} images can be read. The first, {name}: {message}"
+    return f"None of the {len(facts.failures)} {facts.noun} can be read. The first, {name}: {message}"
 
 
 def _exact(facts: Facts, copies: np.ndarray, keep: np.ndarray) -> list[Finding]:
     """Takes copies out of `keep`."""
     size = len(facts.ids)
-    lowest, highest = np.full(size, size), np.full(size, -1)
+    lowest, highest = np.full(size, np.inf), np.full(size, -np.inf)
     np.minimum.at(lowest, copies, facts.targets)
     np.maximum.at(highest, copies, facts.targets)
     in_test, in_validation = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
     in_test[copies[facts.given == TEST]] = True
     in_validation[copies[facts.given == VALIDATION]] = True
     free = facts.given != TEST
-    contradictory = (lowest != highest)[copies]
+    contradictory = facts.of_classes & (lowest != highest)[copies]
     across = in_test[copies] | (in_validation[copies] & (facts.given != VALIDATION))
     keep &= ~(free & (contradictory | across))
     rest = np.flatnonzero(free & keep)
@@ -110,18 +122,18 @@ def _exact(facts: Facts, copies: np.ndarray, keep: np.ndarray) -> list[Finding]:
     judged = np.flatnonzero(~free & contradictory)
     return [
         *finding(facts, "contradictory_labels", warning, wrong,
-                  f"{len(wrong)} images are copies of images with another label.",
+                  f"{len(wrong)} {facts.noun} are copies of others with another answer.",
                   "All of them were left out of training and validation."),
         *finding(facts, "contradictory_labels_in_test", warning, judged,
-                  f"{len(judged)} test images have copies with another label.",
+                  f"{len(judged)} test {facts.noun} have copies with another answer.",
                   "They were left in the test split, as it was given."),
         *finding(facts, "exact_duplicates_across_splits", warning, leaked,
-                  f"{len(leaked)} training or validation images are copies of images in a later split.",
+                  f"{len(leaked)} training or validation {facts.noun} are copies of {facts.noun} in a later split.",
                   "They were left out of the earlier split, so that the figures are honest."),
-        *finding(facts, "exact_duplicates", info, extra, f"{len(extra)} images are exact copies of others.",
-                  "Each picture was kept once."),
+        *finding(facts, "exact_duplicates", info, extra, f"{len(extra)} {facts.noun} are exact copies of others.",
+                  "Each was kept once."),
         *finding(facts, "exact_duplicates_in_test", info, test_extra,
-                  f"{len(test_extra)} test images are exact copies of other test images.",
+                  f"{len(test_extra)} test {facts.noun} are exact copies of other test {facts.noun}.",
                   "They were left in, as the test split was given."),
     ]  # fmt: skip
 
@@ -176,8 +188,10 @@ def _spared(facts: Facts, rows: np.ndarray, keep: np.ndarray) -> np.ndarray:
 
 
 def _constant(facts: Facts, keep: np.ndarray) -> list[Finding]:
+    if facts.constant is None:
+        return []
     rows = np.flatnonzero(facts.constant & keep)
-    what = f"{len(rows)} images are of one colour throughout."
+    what = f"{len(rows)} {facts.noun} hold one value throughout."
     return finding(facts, "constant_images", Severity.WARNING, rows, what, "They were left in; look at them.")
 
 
@@ -191,6 +205,6 @@ def _straddling(facts: Facts, keep: np.ndarray) -> list[Finding]:
     rows = np.flatnonzero(keep & (low < high)[facts.groups])
     return finding(
         facts, "groups_across_splits", Severity.WARNING, rows,
-        f"{len(rows)} images belong to groups that the given splits tear apart.",
+        f"{len(rows)} {facts.noun} belong to groups that the given splits tear apart.",
         "They were left where the source puts them; the figures may be too good.",
     )  # fmt: skip

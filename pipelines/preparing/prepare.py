@@ -1,4 +1,4 @@
-"""Decodes a dataset once, so that every trial and every later run reads arrays."""
+"""Decodes or encodes a dataset once, so that every trial and every later run reads arrays."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock, Timeout
 
-from pipelines.preparing.facts import TRAIN, Facts
-from pipelines.preparing.inspect import inspect
-from pipelines.preparing.prepared_files import FORMAT, INPUTS, indices, load_prepared, save
-from pipelines.preparing.reading import Amount, choose_codec, compile_group, read_all
-from pipelines.preparing.split import split
+from pipelines.preparing.draft import Amount
+from pipelines.preparing.facts import compile_group
+from pipelines.preparing.kinds import check_task, preparer
+from pipelines.preparing.prepared_files import FORMAT, INPUTS, load_prepared, save
 from records.config import RunConfig
-from records.data import DataSpec, Prepared, Source
+from records.data import Prepared, Source
 from records.errors import StoreError
-from serving.codecs.catalog import Codec
-from store.files import free_bytes, sync_folder, writing
+from store.files import sync_folder, writing
 from store.home import Home
 
 __all__ = ["load_prepared", "prepare"]
 
-LARGEST_SIDE = 160
-"""Pixels, where `--image-size` says nothing: what the backbones of a CPU budget ask for."""
-SPARE_BYTES = 64 * 2**20
-"""Free space that is to remain."""
+ASKED = (
+    *("kind", "task", "target", "text", "time", "series_id", "split", "keep", "ignore", "known"),
+    *("horizon", "history", "season", "quantiles", "max_tokens", "image_size", "seed", "group"),
+    *("validation_fraction", "test_fraction", "keep_near_duplicates"),
+)
+"""Fields of the request that change what is prepared."""
 
 
 def prepare(source: Source, config: RunConfig, home: Home, progress: Amount | None = None) -> Prepared:
@@ -40,17 +39,18 @@ def prepare(source: Source, config: RunConfig, home: Home, progress: Amount | No
 
     Args:
         source: What to read.
-        config: Image size, split fractions, group, seed.
+        config: What to predict from what, sizes, split fractions, group, seed.
         home: Where prepared datasets are kept.
         progress: Called with the number of examples done, and of all where that is known.
 
     Raises:
-        ConfigError: `config.group` is wrong.
+        ConfigError: `config.group`, or a column that is named, is wrong.
         DataError: There is nothing to learn from.
         StoreError: The disk is full.
     """
     started = time.monotonic()
     compile_group(config.group)
+    check_task(source.kind, config.task)
     known = _fingerprint(source, config) if source.fingerprint is not None else None
     ready = _reuse(home.prepared / known) if known else None
     if ready is None:
@@ -58,7 +58,7 @@ def prepare(source: Source, config: RunConfig, home: Home, progress: Amount | No
             ready = _reuse(home.prepared / known) if known else None  # another process may have been faster
             if ready is None:
                 ready = _make(source, config, partial, known, progress or (lambda done, total: None))
-    return replace(ready, understood=source.understood, seconds=time.monotonic() - started)
+    return replace(ready, seconds=time.monotonic() - started)
 
 
 def _fingerprint(source: Source, config: RunConfig, content: str | None = None) -> str:
@@ -67,11 +67,7 @@ def _fingerprint(source: Source, config: RunConfig, content: str | None = None) 
         "source": content or source.fingerprint,
         "kind": source.kind,
         "labels": source.labels,
-        "cap": config.image_size or LARGEST_SIDE,
-        "seed": config.seed,
-        "fractions": [config.validation_fraction, config.test_fraction],
-        "group": config.group,
-        "keep_near_duplicates": config.keep_near_duplicates,
+        **{name: getattr(config, name) for name in ASKED},
         **({} if content or source.fingerprint else {"data": config.data, "code": config.source}),
     }
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
@@ -108,14 +104,12 @@ def _remove_if_dead(partial: Path) -> None:
 
 
 def _make(source: Source, config: RunConfig, partial: Path, known: str | None, amount: Amount) -> Prepared:
-    codec, examples = choose_codec(source, config.image_size or LARGEST_SIDE)
-    _check_space(source, codec, partial)
-    facts, content = read_all(source, examples, codec, config.group, partial / INPUTS, amount)
-    fingerprint = known or _fingerprint(source, config, content)
+    draft = preparer(source.kind)(source, config, partial / INPUTS, amount)
+    fingerprint = known or _fingerprint(source, config, draft.content)
     folder = partial.parent / fingerprint
     if known is None and (ready := _reuse(folder)) is not None:
         return ready
-    save(*_describe(source, config, codec, facts, partial, fingerprint))
+    save(draft, partial, fingerprint, source.understood)
     sync_folder(partial)
     if folder.exists():  # damaged
         shutil.rmtree(folder)
@@ -126,45 +120,3 @@ def _make(source: Source, config: RunConfig, partial: Path, known: str | None, a
             raise
     sync_folder(folder.parent)
     return load_prepared(folder)
-
-
-def _describe(
-    source: Source, config: RunConfig, codec: Codec, facts: Facts, partial: Path, fingerprint: str
-) -> tuple[Prepared, np.ndarray]:
-    shape = (len(facts.ids), *codec.input_shape)
-    inputs = (
-        np.memmap(partial / INPUTS, dtype=codec.dtype, mode="r", shape=shape) if len(facts.ids) else np.empty(shape)
-    )
-    inspected = inspect(facts, inputs, config.keep_near_duplicates)
-    codes, told = split(facts, inspected, config)
-    counts = np.bincount(facts.targets[codes == TRAIN], minlength=len(facts.labels))
-    used = np.flatnonzero(counts)
-    prepared = Prepared(
-        fingerprint=fingerprint,
-        folder=partial,
-        spec=DataSpec(
-            kind=source.kind,
-            input_shape=codec.input_shape,
-            dtype=codec.dtype,
-            labels=tuple(facts.labels[int(label)] for label in used),
-            label_counts=tuple(int(count) for count in counts[used]),
-        ),
-        codec=codec.to_json(),
-        inputs=inputs,
-        targets=(np.cumsum(counts > 0) - 1)[facts.targets],
-        ids=tuple(facts.ids),
-        indices=indices(codes),
-        findings=(inspected.findings[0], told, *inspected.findings[1:]),
-        understood=source.understood,
-    )
-    return prepared, codes
-
-
-def _check_space(source: Source, codec: Codec, folder: Path) -> None:
-    needed = (source.num_examples or 0) * int(np.prod(codec.input_shape)) + SPARE_BYTES
-    free = free_bytes(folder)
-    if free < needed:
-        raise StoreError(
-            f"The disk is too full to prepare {source.name}: its images take {needed / 1e9:.2f} GB decoded, and "
-            f"{free / 1e9:.2f} GB are free. Free some space, choose a smaller --image-size, or another KERASMITH_HOME."
-        )

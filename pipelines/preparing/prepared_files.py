@@ -10,40 +10,56 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.preparing.facts import SPLITS
+from pipelines.preparing.draft import Draft
+from pipelines.preparing.facts import SPLITS, RowIds
 from records.data import DataSpec, Finding, InputKind, Prepared, Severity, Understood
 from records.errors import StoreError
+from records.spec import ColumnKind, ForecastLayout, Layout, SeriesLayout, Slot, TableLayout, TextLayout
 
-FORMAT = 1
+FORMAT = 2
 """Raised when files or their meaning change: what an older program prepared is then prepared again."""
 INPUTS = "inputs.bin"
 TARGETS = "targets.npy"
 CODES = "splits.npy"
+SCALES = "scales.npy"
+CLUSTERS = "clusters.npy"
+NUMBERS = "row_numbers.npy"
 METADATA = "metadata.json"
+LAYOUTS: dict[str, Any] = {layout.__name__: layout for layout in (TextLayout, SeriesLayout, ForecastLayout)}
 
 
-def save(prepared: Prepared, codes: np.ndarray) -> None:
-    """Writes everything but the inputs into `prepared.folder`, the metadata last.
+def save(draft: Draft, folder: Path, fingerprint: str, understood: tuple[Understood, ...]) -> None:
+    """Writes everything but the inputs into `folder`, the metadata last.
 
     Args:
-        prepared: What is described.
-        codes: `<int8>[examples]`: position of each example's split in `SPLITS`, or -1.
+        draft: What was prepared.
+        folder: Where its inputs lie.
+        fingerprint: Of source and request.
+        understood: What the source told of itself.
     """
+    arrays = {TARGETS: draft.targets, CODES: draft.codes, SCALES: draft.scales, CLUSTERS: draft.clusters}
+    ids: Any = list(draft.ids)
+    if isinstance(draft.ids, RowIds):
+        arrays[NUMBERS], ids = draft.ids.numbers, draft.ids.word
     metadata = {
         "format": FORMAT,
-        "fingerprint": prepared.fingerprint,
-        "num_examples": len(prepared.ids),
-        "spec": asdict(prepared.spec),
-        "codec": prepared.codec,
-        "ids": prepared.ids,
-        "findings": [asdict(finding) for finding in prepared.findings],
-        "understood": [asdict(one) for one in prepared.understood],
+        "fingerprint": fingerprint,
+        "num_examples": len(draft.ids),
+        "spec": asdict(draft.spec),
+        "layout": type(draft.spec.layout).__name__,
+        "codec": draft.codec.to_json(),
+        "ids": ids,
+        "sample": draft.sample,
+        "sample_row": draft.sample_row,
+        "findings": [asdict(finding) for finding in draft.findings],
+        "understood": [asdict(one) for one in (*understood, *draft.understood)],
     }
-    for name, array in ((TARGETS, prepared.targets), (CODES, codes)):
-        with (prepared.folder / name).open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-            _sync(file)
-    with (prepared.folder / METADATA).open("w", encoding="ascii") as text:
+    for name, array in arrays.items():
+        if array is not None:
+            with (folder / name).open("wb") as file:
+                np.save(file, array, allow_pickle=False)
+                _sync(file)
+    with (folder / METADATA).open("w", encoding="ascii") as text:
         json.dump(metadata, text)
         _sync(text)
 
@@ -58,14 +74,15 @@ def load_prepared(folder: Path) -> Prepared:
         metadata = json.loads((folder / METADATA).read_text("ascii"))
         if metadata["format"] != FORMAT:
             raise ValueError(f"format {metadata['format']}")
-        spec = _spec(metadata["spec"])
+        spec = _spec(metadata["spec"], metadata["layout"])
         shape = (metadata["num_examples"], *spec.input_shape)
         if (folder / INPUTS).stat().st_size != np.prod(shape, dtype=np.int64) * np.dtype(spec.dtype).itemsize:
             raise ValueError(f"{INPUTS} is cut short")
         inputs = np.memmap(folder / INPUTS, dtype=spec.dtype, mode="r", shape=shape)
-        targets = np.load(folder / TARGETS, allow_pickle=False)
-        codes = np.load(folder / CODES, allow_pickle=False)
-        if not len(targets) == len(codes) == len(metadata["ids"]) == shape[0]:
+        names = (TARGETS, CODES, SCALES, CLUSTERS, NUMBERS)
+        targets, codes, scales, clusters, numbers = (_load(folder / name) for name in names)
+        ids = metadata["ids"] if numbers is None else RowIds(numbers, metadata["ids"])
+        if any(a is not None and len(a) != shape[0] for a in (targets, codes, scales, clusters, ids)):
             raise ValueError("its files do not belong together")
         return Prepared(
             fingerprint=metadata["fingerprint"],
@@ -74,8 +91,12 @@ def load_prepared(folder: Path) -> Prepared:
             codec=metadata["codec"],
             inputs=inputs,
             targets=targets,
-            ids=tuple(metadata["ids"]),
+            ids=ids,
             indices=indices(codes),
+            scales=scales,
+            clusters=clusters,
+            sample=metadata["sample"],
+            sample_row=metadata["sample_row"],
             findings=tuple(_finding(saved) for saved in metadata["findings"]),
             understood=tuple(Understood(**saved) for saved in metadata["understood"]),
         )
@@ -90,14 +111,24 @@ def indices(codes: np.ndarray) -> dict[Any, np.ndarray]:
     return {split: np.flatnonzero(codes == code).astype(np.int64) for code, split in enumerate(SPLITS)}
 
 
-def _spec(saved: dict[str, Any]) -> DataSpec:
-    return DataSpec(
-        kind=InputKind(saved["kind"]),
-        input_shape=tuple(saved["input_shape"]),
-        dtype=saved["dtype"],
-        labels=tuple(saved["labels"]),
-        label_counts=tuple(saved["label_counts"]),
-    )
+def _load(path: Path) -> Any:
+    return np.load(path, allow_pickle=False) if path.exists() or path.name in (TARGETS, CODES) else None
+
+
+def _spec(saved: dict[str, Any], layout: str) -> DataSpec:
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.items()}
+    values |= {"kind": InputKind(saved["kind"]), "layout": _layout(saved["layout"], layout)}
+    return DataSpec(**values)
+
+
+def _layout(saved: dict[str, Any] | None, name: str) -> Layout | None:
+    if saved is None:
+        return None
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()}
+    if name == TableLayout.__name__:
+        slots = tuple(Slot(**{**slot, "kind": ColumnKind(slot["kind"])}) for slot in values["slots"])
+        return TableLayout(slots=slots, tokenizer=values["tokenizer"])
+    return LAYOUTS[name](**values)
 
 
 def _finding(saved: dict[str, Any]) -> Finding:

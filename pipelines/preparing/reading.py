@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -14,21 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.preparing.decode import CHUNK, THUMBNAIL_SIDE, Decoded, decode_all
-from pipelines.preparing.facts import NOT_GIVEN, SPLITS, Facts
+from pipelines.preparing.draft import Amount
+from pipelines.preparing.facts import NOT_GIVEN, SPLITS, Facts, class_targets, group_rows, groups_of
 from records.data import Example, Source, Split
-from records.errors import ConfigError, DataError, InputError
+from records.errors import DataError, InputError
 from serving.codecs.catalog import Codec
-from serving.codecs.image import Header, fit, read_header
+from serving.codecs.image import Header, ImageCodec, fit, read_header
 
 SAMPLE = 1000
 """Examples whose headers decide the stored size."""
 FAILURES_KEPT = 1000
 
-Amount = Callable[[int, int | None], None]
-"""Called with the number of examples done, and of all where that is known."""
 
-
-def choose_codec(source: Source, cap: int) -> tuple[Codec, Iterator[Example]]:
+def choose_codec(source: Source, cap: int) -> tuple[ImageCodec, Iterator[Example]]:
     """Fits a codec to the headers of examples that are not for testing.
 
     Of examples that are files, a sample is taken evenly from all of them; of others, from the first.
@@ -39,6 +36,7 @@ def choose_codec(source: Source, cap: int) -> tuple[Codec, Iterator[Example]]:
     Raises:
         DataError: The source is empty, or none of the sample can be read.
     """
+    assert source.examples is not None
     examples = source.examples()
     first: list[Example] = []
     for example in examples:
@@ -83,7 +81,6 @@ def read_all(
     Raises:
         ConfigError: `group` is no regular expression with a group, or matches nothing.
     """
-    pattern = compile_group(group)
     columns = _Columns()
     waiting: deque[list[Example]] = deque()
 
@@ -97,77 +94,44 @@ def read_all(
         for decoded in decode_all(codec, raws()):
             chunk = waiting.popleft()
             file.write(decoded.arrays.data)
-            _take(columns, chunk, decoded, pattern)
+            _take(columns, chunk, decoded)
             done += len(chunk)
             amount(done, source.num_examples)
         file.flush()
         os.fsync(file.fileno())
-    if pattern and columns.ids and not any(columns.groups):
-        raise ConfigError(f"`group` {group!r} matches no example's id. Received ids such as {columns.ids[0]!r}.")
-    facts = _facts(columns, source.labels)
+    facts = _facts(columns, source.labels, group)
     return facts, _content(columns, facts)
 
 
-def compile_group(group: str | None) -> re.Pattern[str] | None:
-    """The regular expression of `--group`.
-
-    Raises:
-        ConfigError: It is none, or has no group.
-    """
-    if group is None:
-        return None
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        raise ConfigError(f"`group` is no regular expression ({error}). Received: {group!r}.") from error
-    if pattern.groups != 1:
-        raise ConfigError(f"`group` must have one group in parentheses, such as '(.*)_'. Received: {group!r}.")
-    return pattern
-
-
-def _take(columns: _Columns, chunk: list[Example], decoded: Decoded, pattern: re.Pattern[str] | None) -> None:
+def _take(columns: _Columns, chunk: list[Example], decoded: Decoded) -> None:
     for position, example in enumerate(chunk):
         failed = decoded.errors.get(position)
         if failed is not None:
             columns.failures.append((example.id, failed[0], failed[1] if len(columns.failures) < FAILURES_KEPT else ""))
             continue
-        match = pattern.search(example.id) if pattern else None
         columns.ids.append(example.id)
-        columns.labels.append(example.label)
+        columns.labels.append(str(example.label))
         columns.given.append(NOT_GIVEN if example.split is None else SPLITS.index(example.split))
-        columns.groups.append(match[1] if match else example.group)
+        columns.groups.append(example.group)
     columns.digests.append(decoded.digests)
     columns.thumbnails.append(decoded.thumbnails)
     flat = decoded.arrays.reshape(len(decoded.arrays), int(np.prod(decoded.arrays.shape[1:])))
     columns.constant.append(flat.max(axis=1, initial=0) == flat.min(axis=1, initial=255))
 
 
-def _facts(columns: _Columns, known: tuple[str, ...] | None) -> Facts:
-    present = set(columns.labels)
-    labels = [label for label in known or () if label in present]
-    labels += sorted(present.difference(labels), key=_natural)
-    position = {label: index for index, label in enumerate(labels)}
-    first_of_group: dict[str, int] = {}
-    groups = [
-        row if group is None else first_of_group.setdefault(group, row) for row, group in enumerate(columns.groups)
-    ]
+def _facts(columns: _Columns, known: tuple[str, ...] | None, group: str | None) -> Facts:
+    labels, targets = class_targets(columns.labels, known)
     return Facts(
         ids=columns.ids,
         labels=labels,
-        targets=np.array([position[label] for label in columns.labels], dtype=np.int64),
+        targets=targets,
         given=np.array(columns.given, dtype=np.int8),
-        groups=np.array(groups, dtype=np.int64),
+        groups=group_rows(groups_of(columns.ids, columns.groups, group)),
         digests=np.concatenate([np.empty((0, 2), np.uint64), *columns.digests]),
         thumbnails=np.concatenate([np.empty((0, THUMBNAIL_SIDE**2), np.uint8), *columns.thumbnails]),
         constant=np.concatenate([np.empty(0, bool), *columns.constant]),
         failures=columns.failures,
     )
-
-
-def _natural(label: str) -> tuple[bool, int, str]:
-    """Numbers by value, before words."""
-    number = label.isascii() and label.isdigit()
-    return not number, int(label) if number else 0, label
 
 
 def _content(columns: _Columns, facts: Facts) -> str:

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.preparing.facts import MEASURABLE, NOT_GIVEN, SPLITS, TEST, TRAIN, VALIDATION, Facts, Inspected
+from pipelines.preparing.facts import LEFT_OUT, MEASURABLE, NOT_GIVEN, SPLITS, TEST, TRAIN, VALIDATION, Facts, Inspected
 from records.config import RunConfig
 from records.data import Finding, Severity
 from records.errors import DataError
 
-LEFT_OUT = -1
+NUM_STRATA = 10
+"""Parts of equal size into which numbers are sorted, so that each split has low and high ones."""
 
 
 def split(facts: Facts, inspected: Inspected, config: RunConfig) -> tuple[np.ndarray, Finding]:
     """Keeps the splits that were given and makes those that were not.
 
-    New splits are stratified, keep joined examples together, and depend on the seed and the examples' ids only, not on
-    their order.
+    New splits are stratified by class, or by decile where the target is a number; they keep joined examples together,
+    and depend on the seed and the examples' ids only, not on their order.
 
     Returns:
         `<int8>[examples]`: the code of each example's split or `LEFT_OUT`, and what was done.
@@ -31,32 +32,40 @@ def split(facts: Facts, inspected: Inspected, config: RunConfig) -> tuple[np.nda
     codes = np.where(keep, np.maximum(given, TRAIN), LEFT_OUT).astype(np.int8)
     missing = [code for code in (VALIDATION, TEST) if not (codes == code).any()]
     if missing:
-        share = {VALIDATION: config.validation_fraction, TEST: config.test_fraction}
+        share = {VALIDATION: config.validation_share(int((codes == TRAIN).sum())), TEST: config.test_fraction}
         fractions = np.array([0.0, *(share[code] if code in missing else 0.0 for code in (VALIDATION, TEST))])
         fractions[TRAIN] = 1.0 - fractions.sum()
         rows = np.flatnonzero((codes == TRAIN) & ~_tied(inspected.joined, codes))
         keys = np.array([_key(config.seed, facts.ids[int(row)]) for row in rows], dtype=np.uint64)
-        codes[rows] = _stratify(facts.targets[rows], inspected.joined[rows], keys, fractions)
-        _give_each_class_training(codes, facts.targets, inspected.joined, rows)
+        strata = facts.targets if facts.of_classes else _deciles(facts.targets)
+        codes[rows] = _stratify(strata[rows], inspected.joined[rows], keys, fractions)
+        _give_each_class_training(codes, strata, inspected.joined, rows)
     for code in range(3):
         if not (codes == code).any():
             raise DataError(
-                f"No examples are left for the {SPLITS[code]} split. Expected at least {MEASURABLE} examples of a "
-                f"class that do not all belong together. Received: {len(np.unique(inspected.joined[keep]))} groups."
+                f"No examples are left for the {SPLITS[code]} split. Expected at least {MEASURABLE} "
+                f"{facts.noun} of a class that do not all belong together. Received: "
+                f"{len(np.unique(inspected.joined[keep]))} groups."
             )
-    return codes, _told(codes, given[keep], missing, config)
+    return codes, _told(codes, given[keep], missing, config, "by class" if facts.of_classes else "at random")
 
 
-def _told(codes: np.ndarray, given: np.ndarray, missing: list[int], config: RunConfig) -> Finding:
+def _told(codes: np.ndarray, given: np.ndarray, missing: list[int], config: RunConfig, how: str) -> Finding:
     sizes = ", ".join(f"{name} {(codes == code).sum()}" for code, name in enumerate(SPLITS))
     made = " and ".join(str(SPLITS[code]) for code in missing)
     if not missing:
         done = "The given splits were kept."
     elif (given == NOT_GIVEN).all():
-        done = f"Split by class with seed {config.seed}."
+        done = f"Split {how} with seed {config.seed}."
     else:
-        done = f"The given splits were kept; {made} taken from train by class with seed {config.seed}."
+        done = f"The given splits were kept; {made} taken from train {how} with seed {config.seed}."
     return Finding(code="splits", severity=Severity.INFO, what=f"{sizes[0].upper()}{sizes[1:]}.", done=done)
+
+
+def _deciles(targets: np.ndarray) -> np.ndarray:
+    """`<int64>[examples]`: which part of the sorted numbers each belongs to."""
+    edges = np.unique(np.quantile(targets, np.linspace(0, 1, NUM_STRATA + 1)[1:-1]))
+    return np.searchsorted(edges, targets, side="right").astype(np.int64)
 
 
 def _tied(joined: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ from typing import Any
 
 import jinja2
 
-from pipelines.reporting import wording
-from pipelines.reporting.report import TEMPLATES, ReportFacts, confusions
+from pipelines.reporting import calls, kinds, verdicts, wording
+from pipelines.reporting.facts import ReportFacts
+from pipelines.reporting.report import TEMPLATES, confusions
 from records.evaluation import Figure
 
 MOST_NAMED = 40
@@ -44,16 +45,23 @@ def render_card(facts: ReportFacts) -> str:
         classes = sorted(classes, key=lambda row: row.f1.value)[: MOST_SHOWN // 2]
     text = environment.get_template("card.md.j2").render(
         w=wording,
+        say=verdicts,
+        kinds=kinds,
         facts=facts,
         manifest=manifest,
         evaluation=evaluation,
         objective=evaluation.metrics[manifest.objective],
-        verdicts=wording.verdicts(evaluation, manifest.space),
+        verdicts=verdicts.verdicts(evaluation, manifest.space, manifest.input_kind),
+        decided=verdicts.decision_sentences(manifest.decision, manifest.labels, manifest.objective),
         classes=classes,
         confusions=confusions(facts),
-        limitations=wording.limitations(manifest, facts.source_name),
+        limitations=kinds.limitations(manifest, facts.spec, facts.source_name),
+        curl=calls.curl(facts.spec.kind, facts.sample),
+        program=calls.program(facts.spec.kind, facts.sample, manifest.task),
+        reply=calls.reply(manifest.task),
         measured=_measured,
         code=_code,
+        fenced=_fenced,
         MOST_NAMED=MOST_NAMED,
         PURPOSES=PURPOSES,
     )
@@ -71,6 +79,11 @@ def _escape(value: Any) -> Any:
 def _code(value: str) -> Markdown:
     """Inside code nothing is escaped, and nothing may end it."""
     return Markdown(wording.clean(value).replace("`", ""))
+
+
+def _fenced(lines: str) -> Markdown:
+    """Inside a block of code its lines stay lines."""
+    return Markdown("\n".join(line[: len(line) - len(line.lstrip())] + _code(line) for line in lines.splitlines()))
 
 
 def _measured(figure: Figure) -> str:

@@ -1,19 +1,15 @@
-"""The report's plots, as SVG that stands in the page. Colours are the page's CSS variables, so dark and light both fit.
-
-Drawn by Vega inside this process: no browser, no network.
-"""
+"""The report's plots of classes and of the search."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
-import vl_convert
 from markupsafe import Markup
 
+from pipelines.reporting.drawing import draw
 from pipelines.reporting.wording import clean, metric_title
 from records.evaluation import Evaluation
 from records.trial import Trial, TrialState
@@ -23,7 +19,6 @@ MOST_NUMBERED = 20
 MOST_NAMED = 50
 """Classes up to which its axes name them."""
 NUM_SERIES_COLORS = 6
-FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 
 
 def confusion_plot(evaluation: Evaluation, labels: Sequence[str]) -> Markup:
@@ -58,7 +53,7 @@ def confusion_plot(evaluation: Evaluation, labels: Sequence[str]) -> Markup:
             color=alt.value("var(--ink)"),
             opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0.35)),
         )
-    return _svg(chart.properties(width=alt.Step(step), height=alt.Step(step)), grid=False)
+    return draw(chart.properties(width=alt.Step(step), height=alt.Step(step)), grid=False)
 
 
 def learning_plot(trials: Sequence[Trial], objective: str, winner: int) -> Markup:
@@ -81,7 +76,7 @@ def learning_plot(trials: Sequence[Trial], objective: str, winner: int) -> Marku
     others = base.transform_filter("!datum.won").mark_line(strokeWidth=1.2, opacity=0.4, interpolate="monotone")
     best = base.transform_filter("datum.won").mark_line(strokeWidth=3, interpolate="monotone")
     dots = base.transform_filter("datum.won").mark_point(size=22, filled=True, opacity=1)
-    return _svg((others + best + dots).properties(width=720, height=270))
+    return draw((others + best + dots).properties(width=720, height=270))
 
 
 def search_plot(trials: Sequence[Trial], objective: str, winner: int) -> Markup:
@@ -106,7 +101,7 @@ def search_plot(trials: Sequence[Trial], objective: str, winner: int) -> Markup:
     )
     points = base.mark_point(size=60, filled=True, opacity=0.85)
     ring = base.transform_filter("datum.won").mark_point(size=220, strokeWidth=2, filled=False, opacity=1)
-    return _svg((points + ring).properties(width=720, height=210))
+    return draw((points + ring).properties(width=720, height=210))
 
 
 def _space_color(trials: Sequence[Trial]) -> alt.Color:
@@ -132,20 +127,3 @@ def _class_axis(labels: Sequence[str], step: int, angle: int) -> alt.Axis:
         ticks=False,
         domain=False,
     )
-
-
-def _svg(chart: alt.Chart | alt.LayerChart, grid: bool = True) -> Markup:
-    """Draws it. Vega escapes every text that it writes."""
-    axis = {"labelColor": "var(--muted)", "titleColor": "var(--muted)", "domainColor": "var(--line)"}
-    axis |= {"tickColor": "var(--line)", "gridColor": "var(--line)"}
-    chart = (
-        chart.configure(background="transparent", font=FONT, padding=4, aria=False)
-        .configure_axis(
-            **axis, grid=grid, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titlePadding=10
-        )
-        .configure_view(stroke=None)
-        .configure_legend(labelColor="var(--ink)", labelFontSize=12)
-    )
-    drawn = vl_convert.vegalite_to_svg(chart.to_dict())
-    # `role` and `aria-*` say nothing that the figure around it does not say
-    return Markup(re.sub(r' (?:role|aria-[a-z]+|class|pointer-events|xmlns:xlink|version)="[^"<>]*"', "", drawn))

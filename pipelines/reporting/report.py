@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,67 +13,22 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from pipelines.reporting import charts, wording
-from records.bundle import Manifest
-from records.data import DataSpec, Finding, Prepared, Split, Understood
-from records.trial import Run, Trial, TrialState
+from pipelines.reporting import charts, charts_numbers, kinds, verdicts, wording
+from pipelines.reporting.facts import Mistake, ReportFacts
+from records.spec import InputKind
+from records.trial import TrialState
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_SHOWN = 30
 """Classes that a table shows at once; the others are folded away."""
 MOST_CONFUSIONS = 10
 LARGEST_PICTURE = 160
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A test example that was answered wrongly."""
-
-    pixels: np.ndarray
-    """`<uint8>[height, width, channels]` or `[height, width]`."""
-    true: str
-    predicted: str
-    probability: float
-    """Of the predicted class."""
-    id: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportFacts:
-    """Everything that the report and the card tell."""
-
-    manifest: Manifest
-    run: Run
-    trials: tuple[Trial, ...]
-    winner: int
-    """Number of the trial that became the model."""
-    spec: DataSpec
-    source_name: str
-    class_counts: Mapping[str, tuple[int, ...]]
-    """Examples of each class, per split: `count_classes` gives it."""
-    findings: tuple[Finding, ...] = ()
-    understood: tuple[Understood, ...] = ()
-    left_out: tuple[str, ...] = ()
-    """A sentence for each thing that could not be tried, and what it may cost."""
-    refitted: bool = False
-    refit_note: str = ""
-    """Why it was not fitted again; empty when it was."""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    """Wall time of each step, in their order."""
-    mistakes: tuple[Mistake, ...] = ()
-    """The most confident ones first."""
-    commands: tuple[tuple[str, str], ...] = ()
-    """What to type next: what it does, and the command."""
-
-
-def count_classes(prepared: Prepared) -> dict[str, tuple[int, ...]]:
-    """Examples of each class in each split, in the order train, validation, test."""
-    targets, num_classes = np.asarray(prepared.targets), prepared.spec.num_classes
-    return {
-        split.value: tuple(np.bincount(targets[np.asarray(prepared.indices[split])], minlength=num_classes).tolist())
-        for split in Split
-        if split in prepared.indices
-    }
+SCALE_NAMES = {
+    "majority": "most frequent class",
+    "mean": "mean",
+    "seasonal_naive": "one season before",
+}
+"""Of baselines beside the headline's small plot."""
 
 
 def render_report(facts: ReportFacts) -> str:
@@ -87,28 +41,26 @@ def render_report(facts: ReportFacts) -> str:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.globals["w"] = wording
-    manifest = facts.manifest
-    evaluation = manifest.evaluation
+    environment.globals |= {"w": wording, "say": verdicts, "kinds": kinds}
+    manifest, evaluation = facts.manifest, facts.manifest.evaluation
     return environment.get_template("report.html.j2").render(
         facts=facts,
         manifest=manifest,
         evaluation=evaluation,
         objective=evaluation.metrics[manifest.objective],
-        verdicts=wording.verdicts(evaluation, manifest.space),
+        verdicts=verdicts.verdicts(evaluation, manifest.space, manifest.input_kind),
+        decided=verdicts.decision_sentences(manifest.decision, manifest.labels, manifest.objective),
         scale=_scale(facts),
         classes=_fold(_class_rows(facts)),
         confusions=confusions(facts),
-        confusion_plot=charts.confusion_plot(evaluation, manifest.labels),
-        mistakes=[(mistake, _picture(mistake.pixels)) for mistake in facts.mistakes],
+        plots=_plots(facts),
+        mistakes=[(mistake, _picture(mistake)) for mistake in facts.mistakes],
         leaders=_fold(wording.ranked(facts.trials, manifest.objective)),
         failed=[trial for trial in facts.trials if trial.state is not TrialState.COMPLETED],
-        learning_plot=charts.learning_plot(facts.trials, manifest.objective, facts.winner),
-        search_plot=charts.search_plot(facts.trials, manifest.objective, facts.winner),
         counts=_fold(_count_rows(facts)),
         most_examples=max([1, *next(iter(facts.class_counts.values()), ())]),
         chosen=next(engine for engine in manifest.engines if engine.name == manifest.engine),
-        limitations=wording.limitations(manifest, facts.source_name),
+        limitations=kinds.limitations(manifest, facts.spec, facts.source_name),
     )
 
 
@@ -117,22 +69,43 @@ def _finalize(value: Any) -> Any:
     return wording.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _plots(facts: ReportFacts) -> dict[str, Any]:
+    """Those that the task and the kind of data have; an empty one where there is nothing to plot."""
+    manifest = facts.manifest
+    search = (facts.trials, manifest.objective, facts.winner)
+    drawn: dict[str, Any] = dict.fromkeys(("confusion", "predicted", "steps", "windows"), "")
+    drawn |= {"learning": charts.learning_plot(*search), "search": charts.search_plot(*search)}
+    if manifest.labels:
+        drawn["confusion"] = charts.confusion_plot(manifest.evaluation, manifest.labels)
+    if facts.pairs is not None:
+        drawn["predicted"] = charts_numbers.predicted_plot(facts.pairs, facts.spec.target)
+    if manifest.evaluation.per_step:
+        drawn["steps"] = charts_numbers.step_plot(manifest.evaluation.per_step)
+        drawn["windows"] = [charts_numbers.window_plot(window, facts.spec.target) for window in facts.windows]
+    return drawn
+
+
 def _scale(facts: ReportFacts) -> list[dict[str, Any]]:
     """Rows of the headline's small plot: positions are shares of its width."""
     evaluation, objective = facts.manifest.evaluation, facts.manifest.objective
     ours = evaluation.metrics[objective]
     others = [c for c in evaluation.comparisons if c.baseline != facts.manifest.space]
-    # log-loss has no upper end: the worst of the values takes that place
-    end = 1.0 if objective != "log_loss" else 1.1 * max([ours.high, *(c.baseline_value for c in others)])
-    rows = [{"name": "this model", "value": ours.value, "low": ours.low / end, "high": ours.high / end, "own": True}]
+    end = 1.0
+    if wording.less_is_better(objective):  # has no upper end: the worst of the values takes that place
+        end = 1.1 * max([ours.high, *(c.baseline_value for c in others)]) or 1.0
+    low, high = _share(ours.low, end), _share(ours.high, end)
+    rows = [{"name": "this model", "value": ours.value, "low": low, "high": high, "own": True}]
+    floor = "season before" if facts.spec.kind is InputKind.FORECAST else "linear floor"
     for comparison in others:
-        short = {"floor": "linear floor", "majority": "most frequent class"}.get(
-            comparison.baseline, comparison.baseline
-        )
-        rows.append({"name": short, "value": comparison.baseline_value, "low": 0.0, "high": 0.0, "own": False})
+        name = SCALE_NAMES.get(comparison.baseline, floor)
+        rows.append({"name": name, "value": comparison.baseline_value, "low": 0.0, "high": 0.0, "own": False})
     for row in rows:
-        row["at"] = min(1.0, max(0.0, float(row["value"]) / end)) if end else 0.0  # type: ignore[arg-type]
+        row["at"] = _share(float(row["value"]), end)  # type: ignore[arg-type]
     return rows
+
+
+def _share(value: float, end: float) -> float:
+    return min(1.0, max(0.0, value / end))
 
 
 def _class_rows(facts: ReportFacts) -> list[Any]:
@@ -165,8 +138,13 @@ def confusions(facts: ReportFacts) -> list[tuple[str, str, int, float]]:
     return sorted(cells, key=lambda cell: (-cell[2], -cell[3]))[:MOST_CONFUSIONS]
 
 
-def _picture(pixels: np.ndarray) -> str:
-    """A PNG as a data URI, at most 160 pixels wide and high."""
+def _picture(mistake: Mistake) -> Markup | str:
+    """An image as a PNG in a data URI, at most 160 pixels wide and high; a series as a plot; empty for all else."""
+    if mistake.series is not None:
+        return charts_numbers.series_plot(mistake.series)
+    if mistake.pixels is None:
+        return ""
+    pixels = mistake.pixels
     flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
     image = Image.fromarray(np.ascontiguousarray(flat, dtype=np.uint8))
     image.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))

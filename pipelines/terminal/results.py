@@ -5,29 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import typer
 
-from pipelines.reporting.wording import next_commands
+from pipelines.reporting.kinds import next_commands
 from pipelines.run import Outcome
+from pipelines.terminal.predictions import Answers as Answers
+from pipelines.terminal.predictions import predict_files as predict_files
+from pipelines.terminal.predictions import show_predictions as show_predictions
 from pipelines.terminal.views import (
     commands_view,
     figures_view,
     leaderboard_table,
     make_console,
-    predictions_table,
     run_view,
 )
-from records.api import Prediction
 from records.data import Finding, Severity
-from records.errors import InputError
 from records.evaluation import Evaluation
 from records.registry import ModelVersion
 from records.trial import Run, Trial
-from serving.bundle import open_bundle, verify
-from serving.model_store import folder_of
 from store.database import open_database
 from store.home import Home, open_home
 from store.ledger import Ledger
@@ -86,7 +83,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "trials": [
             {"number": t.number, "space": t.space, "state": t.state.value, "score": t.score} for t in outcome.trials
         ],
-        "next": [command for _, command in next_commands(outcome.model.name)],
+        "next": [command for _, command in next_commands(outcome.model.name, outcome.manifest.input_kind)],
     }
 
 
@@ -96,7 +93,7 @@ def show_outcome(outcome: Outcome) -> None:
     console.print(leaderboard_table(outcome.trials, outcome.manifest.objective))
     console.print(figures_view(outcome.manifest))
     typer.echo(f"Model:   {outcome.model.ref}\nReport:  {outcome.report}\n")
-    console.print(commands_view(next_commands(outcome.model.name)))
+    console.print(commands_view(next_commands(outcome.model.name, outcome.manifest.input_kind)))
 
 
 def show_run(run: Run, trials: Sequence[Trial]) -> None:
@@ -118,55 +115,3 @@ def show_run(run: Run, trials: Sequence[Trial]) -> None:
 
 def _finding(fields: dict[str, Any]) -> Finding:
     return Finding(**{**fields, "severity": Severity(fields["severity"]), "examples": tuple(fields["examples"])})
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model said of some files."""
-
-    model: str
-    predictions: dict[str, Prediction]
-    """By file, as it was named."""
-    failures: dict[str, InputError]
-
-    def as_json(self) -> dict[str, Any]:
-        """Predictions and errors, by file."""
-        return {
-            "model": self.model,
-            "predictions": {name: one.model_dump() for name, one in self.predictions.items()},
-            "errors": {name: str(error) for name, error in self.failures.items()},
-        }
-
-
-def predict_files(ref: str, files: Sequence[Path], top_k: int) -> Answers:
-    """Asks a registered model about each file; one that cannot be read does not keep the others from an answer.
-
-    Raises:
-        ConfigError: There is no such model.
-        BundleError: It is damaged.
-    """
-    with read_home() as stores:
-        model = stores.registry.resolve(ref)
-        folder = folder_of(stores.home, model.name, model.bundle_id)
-    verify(folder, model.checksum)
-    bundle = open_bundle(folder)
-    predictions: dict[str, Prediction] = {}
-    failures: dict[str, InputError] = {}
-    try:
-        for file in files:
-            try:
-                predictions[str(file)] = bundle.predict([file], top_k)[0]
-            except InputError as error:
-                failures[str(file)] = error
-    finally:
-        bundle.close()
-    return Answers(model.ref, predictions, failures)
-
-
-def show_predictions(answers: Answers) -> None:
-    """A table of answers, and a line on the standard error for each file that could not be read."""
-    if answers.predictions:
-        names, predictions = list(answers.predictions), list(answers.predictions.values())
-        make_console().print(predictions_table(names, predictions))
-    for name, error in answers.failures.items():
-        typer.echo(f"kerasmith: {name}: {error}", err=True)

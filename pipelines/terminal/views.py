@@ -10,11 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.reporting import wording
+from pipelines.reporting import verdicts, wording
 from pipelines.terminal.console import item, local_time, plain, table, tail, took
 from pipelines.terminal.console import make_console as make_console
 from pipelines.terminal.live import Progress as Progress
-from records.api import Prediction
+from pipelines.terminal.predictions import predictions_table as predictions_table
 from records.bundle import Manifest
 from records.data import Finding, Severity, Understood
 from records.evaluation import Evaluation
@@ -31,10 +31,10 @@ STATE_STYLES = {
     RunState.INTERRUPTED: "yellow",
 }
 STANDING_STYLES = {
-    wording.Standing.BETTER: "green",
-    wording.Standing.UNCLEAR: "yellow",
-    wording.Standing.SAME: "yellow",
-    wording.Standing.WORSE: "red",
+    verdicts.Standing.BETTER: "green",
+    verdicts.Standing.UNCLEAR: "yellow",
+    verdicts.Standing.SAME: "yellow",
+    verdicts.Standing.WORSE: "red",
 }
 
 
@@ -94,32 +94,41 @@ def leaderboard_table(trials: Sequence[Trial], objective: str, limit: int = 10) 
 
 
 def figures_view(manifest: Manifest) -> Group:
-    """The headline, how it compares, and every metric."""
-    return _figures(manifest.evaluation, manifest.space)
+    """The headline, how it compares, how answers are decided, and every metric."""
+    told = verdicts.decision_sentences(manifest.decision, manifest.labels, manifest.objective)
+    if sentence := verdicts.coverage(manifest.evaluation, manifest.quantiles):
+        told.append(sentence)
+    return _figures(manifest.evaluation, manifest.space, manifest.input_kind, told)
 
 
-def _figures(evaluation: Evaluation, space: str) -> Group:
+def _figures(evaluation: Evaluation, space: str, kind: str = "", told: Sequence[str] = ()) -> Group:
     objective = evaluation.metrics[evaluation.objective]
     headline = Text.assemble(
         (f"{wording.metric_title(evaluation.objective)} {wording.number(objective.value)}", "bold"),
         f" on {wording.plural(evaluation.num_examples, 'test example')}, 95 % interval {wording.interval(objective)}",
+        "; less is better" if wording.less_is_better(evaluation.objective) else "",
     )
     lines: list[RenderableType] = [headline]
-    for verdict in wording.verdicts(evaluation, space):
+    for verdict in verdicts.verdicts(evaluation, space, kind):
         style = STANDING_STYLES[verdict.standing]
         lines.append(Padding(Text.assemble((verdict.short, style), f". {verdict.detail}"), (0, 0, 0, 2)))
-    if note := wording.certainty_note(evaluation):
+    lines += [Padding(Text(sentence), (0, 0, 0, 2)) for sentence in told]
+    if note := verdicts.certainty_note(evaluation):
         lines.append(Padding(Text(note, "dim"), (0, 0, 0, 2)))
-    others = table("also", "value", "95 % interval", right=["value", "95 % interval"])
-    for name, figure in evaluation.metrics.items():
-        if name != evaluation.objective:
-            others.add_row(wording.metric_title(name), wording.number(figure.value), wording.interval(figure))
-    others.add_row(
-        "calibration error",
-        wording.number(evaluation.calibration_error.value),
-        wording.interval(evaluation.calibration_error),
-    )
-    return Group(*lines, Text(""), others)
+    return Group(*lines, Text(""), _other_figures(evaluation))
+
+
+def _other_figures(evaluation: Evaluation) -> Table:
+    made = table("also", "value", "95 % interval", right=["value", "95 % interval"])
+    others = {wording.metric_title(n): f for n, f in evaluation.metrics.items() if n != evaluation.objective}
+    if evaluation.calibration_error is not None:
+        others["calibration error"] = evaluation.calibration_error
+    if len(evaluation.per_step) > 1:
+        others["mean absolute error of the first step"] = evaluation.per_step[0]
+        others[f"mean absolute error of step {len(evaluation.per_step)}"] = evaluation.per_step[-1]
+    for title, figure in others.items():
+        made.add_row(title, wording.number(figure.value), wording.interval(figure))
+    return made
 
 
 def per_class_table(evaluation: Evaluation, limit: int = 30) -> Table:
@@ -171,7 +180,8 @@ def run_view(
     ranked = wording.ranked(trials, run.objective)
     if evaluation is not None:
         parts += [_title("On the test split"), _figures(evaluation, ranked[0].space if ranked else "")]
-        parts += [_title("Each class"), per_class_table(evaluation, limit=15)]
+        if evaluation.per_class:
+            parts += [_title("Each class"), per_class_table(evaluation, limit=15)]
     if trials:
         parts += [_title(f"Trials, by {wording.metric_title(run.objective)} on the validation split")]
         parts += [leaderboard_table(trials, run.objective)]
@@ -194,20 +204,6 @@ def checks_table(checks: Sequence[Check]) -> Table:
         if check.fix:
             what.append("\n").append_text(plain(check.fix, "bold"))
         made.add_row(marks[check.ok], plain(check.name), what)
-    return made
-
-
-def predictions_table(names: Sequence[str], predictions: Sequence[Prediction]) -> Table:
-    """The answer for each file, and the classes that come after it."""
-    made = table("file", "answer", "probability", "then", right=["probability"])
-    for name, prediction in zip(names, predictions, strict=True):
-        others = [f"{one.label} {wording.number(one.probability)}" for one in prediction.classes[1:]]
-        made.add_row(
-            plain(name),
-            plain(prediction.label, "bold"),
-            wording.number(prediction.probability),
-            plain(", ".join(others), "dim"),
-        )
     return made
 
 

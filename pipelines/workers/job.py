@@ -40,12 +40,5 @@ def read(path: Path) -> Job:
 
 def config_from_json(fields: dict[str, Any]) -> RunConfig:
     """A `RunConfig` from what `dataclasses.asdict` and JSON made of it."""
-    data_dir = fields["data_dir"]
-    return RunConfig(
-        **{
-            **fields,
-            "spaces": tuple(fields["spaces"]),
-            "backbones": tuple(fields["backbones"]),
-            "data_dir": Path(data_dir) if data_dir else None,
-        }
-    )
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+    return RunConfig(**{**values, "data_dir": Path(values["data_dir"]) if values["data_dir"] else None})

@@ -123,6 +123,14 @@ class ImageCodec:
             except Exception as error:  # Pillow's decoders raise a dozen types on damaged bytes
                 raise InputError(f"The image is damaged and cannot be decoded: {_reason(error)}.") from error
 
+    def collate(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """`<uint8>[batch, height, width, channels]`."""
+        return np.stack(arrays)
+
+    def describe(self) -> dict[str, Any]:
+        """What one image may be like."""
+        return {"limits": {"max_bytes": self.max_bytes, "max_pixels": self.max_pixels}}
+
     def _finish(self, image: Image.Image) -> np.ndarray:
         image = flatten(image, "L" if self.channels == 1 else "RGB")
         if image.size != (self.width, self.height):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.reporting.report import Mistake, ReportFacts
+from pipelines.reporting.facts import Mistake, ReportFacts
 from records.bundle import Engine, Manifest
 from records.data import DataSpec, Finding, InputKind, Severity, Understood
 from records.evaluation import ClassFigures, Comparison, Evaluation, Figure
@@ -46,6 +46,7 @@ def _evaluation(labels: tuple[str, ...], support: int, objective: str, perfect: 
         "accuracy": Figure(value=1.0, low=1.0, high=1.0) if perfect else _around(accuracy, 0.021),
         "balanced_accuracy": _around(accuracy - 0.004, 0.024),
         "f1_macro": _around(accuracy - 0.011, 0.026),
+        "roc_auc": _around(0.5 + accuracy / 2, 0.01),
         "log_loss": Figure(value=0.412, low=0.361, high=0.474),
     }
     ours = metrics[objective].value
@@ -230,7 +231,12 @@ def make_facts() -> Callable[..., ReportFacts]:
             "refitted": True,
             "seconds": {"prepare": 8.1, "search": 431.0, "refit": 37.2, "evaluate": 6.4, "package": 17.9},
             "mistakes": tuple(
-                Mistake(np.stack([ramp, ramp.T[::-1], ramp // (i + 1)], -1), labels[i % len(labels)], labels[0], 0.99)
+                Mistake(
+                    pixels=np.stack([ramp, ramp.T[::-1], ramp // (i + 1)], -1),
+                    true=labels[i % len(labels)],
+                    predicted=labels[0],
+                    probability=0.99,
+                )
                 for i in range(1, 5)
             ),
             "commands": (

@@ -5,6 +5,8 @@ from itertools import islice
 import numpy as np
 
 from pipelines.batches import TrainingData, augment, smoothed, steps_per_epoch, training_batches, validation_batches
+from pipelines.metrics import Truth
+from records.data import DataSpec, InputKind
 from records.trial import Recipe
 
 
@@ -12,10 +14,12 @@ def make_data(num_train: int = 13, num_validation: int = 5) -> TrainingData:
     count = num_train + num_validation
     return TrainingData(
         inputs=np.arange(count * 7 * 5, dtype=np.uint8).reshape(count, 7, 5, 1),
-        targets=np.arange(count) % 3,
+        truth=Truth(targets=np.arange(count) % 3),
+        spec=DataSpec(
+            kind=InputKind.IMAGE, input_shape=(7, 5, 1), dtype="uint8", labels=("a", "b", "c"), label_counts=(9, 9, 9)
+        ),
         train_rows=np.arange(num_train),
         validation_rows=np.arange(num_train, count),
-        num_classes=3,
     )
 
 

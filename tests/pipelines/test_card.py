@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from pipelines.reporting.card import render_card
-from pipelines.reporting.report import ReportFacts
+from pipelines.reporting.facts import ReportFacts
 from records.data import Finding, Severity
 
 

@@ -31,7 +31,7 @@ def test_features_are_the_encoders_and_never_of_the_test_split(prepared: Prepare
     data = feature_data(prepared, features)
     assert len(data.train_rows) == len(prepared.indices[Split.TRAIN])
     np.testing.assert_array_equal(
-        data.targets[data.validation_rows], prepared.targets[prepared.indices[Split.VALIDATION]]
+        data.truth.targets[data.validation_rows], prepared.targets[prepared.indices[Split.VALIDATION]]
     )
 
 

@@ -157,7 +157,7 @@ def test_constant_images_rare_classes_and_imbalance_are_reported() -> None:
     assert found["constant_images"].examples == ("e48",)
     assert found["few"].what == "1 classes have fewer than 10 images to train on: dog."
     assert "cat has 11 times as many images as dog" in found["imbalance"].what
-    assert "f1_macro" in found["imbalance"].done
+    assert "roc_auc" in found["imbalance"].done
 
 
 def test_test_examples_of_classes_never_seen_are_left_out() -> None:
@@ -165,7 +165,7 @@ def test_test_examples_of_classes_never_seen_are_left_out() -> None:
     unknown = case.add(picture(80), OWL, TEST)
     inspected, found = case.inspect()
     assert left_out(inspected) == [unknown]
-    assert "classes without training images: owl" in found["classes_without_training"].what
+    assert "classes without training examples: owl" in found["classes_without_training"].what
 
 
 def test_groups_that_given_splits_tear_apart_are_reported() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from pipelines.datasets.catalog import open_source
+from pipelines.preparing import image as image_module
 from pipelines.preparing import prepare as prepare_module
 from pipelines.preparing import prepared_files, reading
 from pipelines.preparing.prepare import load_prepared, prepare
@@ -164,7 +165,7 @@ def test_nothing_usable_is_one_sentence(tmp_path: Path, home: Home) -> None:
 
 
 def test_too_little_space_is_told_before_reading(pets: Path, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare_module, "free_bytes", lambda path: 10_000_000)
+    monkeypatch.setattr(image_module, "free_bytes", lambda path: 10_000_000)
     with pytest.raises(StoreError, match="The disk is too full to prepare pets: .* smaller --image-size"):
         run(pets, home)
 
@@ -175,7 +176,7 @@ def test_disk_that_fills_up_is_a_sentence_and_leaves_nothing(
     def full(*args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(prepare_module, "read_all", full)
+    monkeypatch.setattr(image_module, "read_all", full)
     with pytest.raises(StoreError, match="The disk is full"):
         run(pets, home)
     assert contents(home) == set()

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from pipelines.reporting import wording
-from pipelines.reporting.report import Mistake, ReportFacts, count_classes, render_report
+from pipelines.reporting.examples import count_classes
+from pipelines.reporting.facts import Mistake, ReportFacts
+from pipelines.reporting.report import render_report
 from records.data import Finding, Severity, Split, Understood
 
 NASTY = "<script>alert(1)</script>"
@@ -128,7 +130,9 @@ def test_text_from_the_data_is_harmless_wherever_it_stands(make_facts: Callable[
         refitted=False,
         refit_note=nasty,
         seconds={nasty: 1.0},
-        mistakes=(Mistake(np.zeros((8, 8, 1), np.uint8), nasty, nasty, 0.9, nasty),),
+        mistakes=(
+            Mistake(pixels=np.zeros((8, 8, 1), np.uint8), true=nasty, predicted=nasty, probability=0.9, id=nasty),
+        ),
         commands=((nasty, nasty),),
     )
     harmless = make_facts(labels=("cat", "bird", "dog"))
@@ -184,7 +188,9 @@ def test_classes_with_few_test_examples_are_named_as_uncertain(make_facts: Calla
 
 def test_pictures_are_shown_whatever_their_channels(make_facts: Callable[..., ReportFacts]) -> None:
     shapes = ((8, 8), (8, 8, 1), (300, 200, 3))
-    mistakes = tuple(Mistake(np.zeros(shape, np.uint8), "a", "b", 0.9, "id") for shape in shapes)
+    mistakes = tuple(
+        Mistake(pixels=np.zeros(shape, np.uint8), true="a", predicted="b", probability=0.9, id="id") for shape in shapes
+    )
     html, page = read(make_facts(mistakes=mistakes))
     assert page.tags.count("img") == 3
     assert all(value for name, value in page.attributes if name == "alt")

@@ -34,7 +34,7 @@ def run(
     )
     kept = np.ones(count, bool) if keep is None else np.array(keep)
     inspected = Inspected(findings=(), keep=kept, joined=rows if joined is None else np.array(joined))
-    codes, told = split(facts, inspected, RunConfig(data="x", seed=seed))
+    codes, told = split(facts, inspected, RunConfig(data="x", seed=seed, validation_fraction=0.15))
     return codes, f"{told.what} {told.done}"
 
 
@@ -112,3 +112,9 @@ def test_groups_never_straddle_and_every_class_is_trained(rows: list[tuple[int, 
     for group in set(groups):
         assert len({int(code) for code, own in zip(codes, groups, strict=True) if own == group}) == 1
     assert set(np.array(targets)[codes == TRAIN]) == set(targets)
+
+
+def test_few_examples_give_more_of_them_to_validation() -> None:
+    unsaid, said = RunConfig(data="x"), RunConfig(data="x", validation_fraction=0.2)
+    assert [unsaid.validation_share(n) for n in (67, 400, 10_000)] == [1 / 3, 0.25, 0.15]
+    assert {said.validation_share(n) for n in (67, 400, 10_000)} == {0.2}

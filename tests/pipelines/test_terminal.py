@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 
 from pipelines.doctor.examine import Check
 from pipelines.progress import Progress as ProgressProtocol
-from pipelines.reporting.report import ReportFacts
+from pipelines.reporting.facts import ReportFacts
 from pipelines.terminal import views as terminal
 from pipelines.terminal.live import Progress, search_line
 from records.api import ClassProbability, Prediction

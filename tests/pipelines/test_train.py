@@ -35,7 +35,7 @@ def test_learns_what_can_be_learnt(bench: Workbench) -> None:
 def test_model_keeps_the_weights_of_its_best_epoch(bench: Workbench) -> None:
     data, model = input_data(bench.prepared), make_model(bench)
     history = train(model, QUICK, data, TASK, carry_on, 60.0)
-    np.testing.assert_allclose(predict(model, data), history.probabilities, atol=1e-6)
+    np.testing.assert_allclose(predict(model, data), history.predictions, atol=1e-6)
     assert history.best_score == max(report.score for report in history.reports)
     assert history.best_step <= history.steps
 

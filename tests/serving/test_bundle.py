@@ -8,7 +8,8 @@ import pytest
 
 from records.bundle import CHECKSUMS, CODEC, MANIFEST, ONNX_MODEL, SAMPLE_ANSWER, SAMPLE_REQUEST
 from records.errors import BundleError, InputError
-from serving.bundle import BENTOML_FILE, ModelBundle, open_bundle, read_manifest, verify, write_checksums
+from serving.bundle import ModelBundle, open_bundle, read_manifest, verify, write_checksums
+from serving.bundle_files import BENTOML_FILE
 
 
 def edit(path: Path, **changes: Any) -> None:

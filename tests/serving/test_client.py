@@ -47,7 +47,7 @@ def test_a_refused_image_is_an_input_error_with_the_servers_sentence(client: Cli
     with pytest.raises(InputError, match="Not an image that can be read") as caught:
         client.predict([b"words"])
     assert caught.value.status == 422
-    with pytest.raises(InputError, match="No image was given"):
+    with pytest.raises(InputError, match="No input was given"):
         client.predict([])
     with pytest.raises(InputError, match="The file cannot be read: nowhere.png"):
         client.predict([Path("nowhere.png")])

@@ -20,29 +20,29 @@ def body(*images: bytes, **more: object) -> bytes:
 
 @pytest.mark.parametrize("kind", ["image/png", "image/jpeg; q=1", "IMAGE/WEBP", "application/octet-stream"])
 def test_a_raw_body_is_one_image(kind: str) -> None:
-    asked = parse_request(kind, b"top_k=3", b"bytes", 4)
+    asked = parse_request(kind, b"top_k=3", b"bytes", "image", 4)
     assert (asked.raws, asked.top_k) == ([b"bytes"], 3)
 
 
 def test_a_form_holds_one_image_or_more() -> None:
     content = b"\r\n--front\r\n\x00\xff--"  # bytes that look like a boundary's beginning
-    asked = parse_request(FORM, b"", form(("image", content), ("top_k", b"2"), ("image", b"other")), 4)
+    asked = parse_request(FORM, b"", form(("image", content), ("top_k", b"2"), ("image", b"other")), "image", 4)
     assert (asked.raws, asked.top_k) == ([content, b"other"], 2)
 
 
 def test_json_holds_one_image_or_more() -> None:
-    asked = parse_request("application/json; charset=utf-8", b"", body(b"one", b"two", top_k=1), 4)
+    asked = parse_request("application/json; charset=utf-8", b"", body(b"one", b"two", top_k=1), "image", 4)
     assert (asked.raws, asked.top_k) == ([b"one", b"two"], 1)
 
 
 def test_top_k_may_be_given_twice_when_it_is_the_same() -> None:
-    assert parse_request("application/json", b"top_k=2", body(b"one", top_k=2), 4).top_k == 2
+    assert parse_request("application/json", b"top_k=2", body(b"one", top_k=2), "image", 4).top_k == 2
 
 
 ADDRESS = b"http://127.0.0.1/picture.png"
 REFUSED: list[tuple[str, bytes, bytes, int, str]] = [
     ("", b"", b"x", 415, "Received: 'no type'"),
-    ("text/plain", b"", b"x", 415, "Expected an image as the body .* Received: 'text/plain'"),
+    ("text/plain", b"", b"x", 415, "answers images. Expected an image as the body .* Received: 'text/plain'"),
     ("application/vnd.bentoml+pickle", b"", b"x", 415, "The body's type is not taken"),
     ("image/png", b"", b"", 400, "The body is empty"),
     ("image/png", b"topk=1", b"x", 422, "unknown parameters. Expected `top_k`. Received: topk"),
@@ -95,6 +95,6 @@ def test_what_is_not_a_request_is_refused_with_a_sentence(
     kind: str, query: bytes, content: bytes, status: int, message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        parse_request(kind, query, content, 4)
+        parse_request(kind, query, content, "image", 4)
     assert caught.value.status == status
     assert len(str(caught.value)) < 500

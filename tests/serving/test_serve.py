@@ -22,6 +22,7 @@ from serving.settings import Settings
 from store.database import open_database
 from store.home import Home
 from store.registry import Registry
+from tests.serving.kinds import KITS, make_bundle
 
 TRAP = """
 import os, sys
@@ -96,6 +97,23 @@ def test_a_server_answers_and_leaves_nothing_behind(
         assert 'endpoint="/predict"' in metrics and "invented-address" not in metrics
     assert not [process for process in started if process.is_running()]
     assert not list(scratch.iterdir())
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("name", ["text", "forecast"])
+def test_a_server_answers_other_kinds_of_input(name: str, tmp_path: Path) -> None:
+    kit = KITS[name]()
+    with (
+        running(Settings(folder=make_bundle(name, tmp_path / name), ref="x:1")) as server,
+        Client(server.url) as client,
+    ):
+        answers = client.predict(kit.raws).predictions
+        assert len(answers) == len(kit.raws)
+        sample = httpx.get(server.url + "/sample.json")
+        assert client.describe().sample == sample.json()
+        headers = {"content-type": "application/json"}
+        alone = httpx.post(server.url + "/predict", content=sample.content, headers=headers)
+        assert set(alone.json()["predictions"][0]) == set(answers[0].model_dump())
 
 
 @pytest.mark.e2e

@@ -11,7 +11,19 @@ from serving.bundle import write_checksums
 from serving.service import load
 from serving.settings import Settings
 
-HEAVY = {"keras", "tensorflow", "keras_tuner", "optuna", "tensorflow_datasets", "jax", "torch", "sklearn", "pandas"}
+HEAVY = {
+    "keras",
+    "tensorflow",
+    "keras_tuner",
+    "optuna",
+    "tensorflow_datasets",
+    "jax",
+    "torch",
+    "sklearn",
+    "pandas",
+    "tokenizers",
+    "pyarrow",
+}
 
 
 def test_the_service_loads_a_model_without_the_training_libraries(pristine: Path, tmp_path: Path) -> None:

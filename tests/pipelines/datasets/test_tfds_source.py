@@ -12,7 +12,7 @@ from pipelines.datasets.catalog import open_source
 from pipelines.datasets.quiet import quietly
 from pipelines.preparing.reading import choose_codec
 from records.config import RunConfig
-from records.data import Source, Split
+from records.data import InputKind, Source, Split
 from records.errors import ConfigError, DataError
 from tests.pictures import picture
 
@@ -37,7 +37,9 @@ def prepare(tfds: Any, data_dir: Path, name: str, splits: dict[str, int], **feat
             known = {
                 "image": picture(number),
                 "label": number % 2,
-                "text": "a",
+                "text": f"wörd {number}",
+                "coarse": number % 2,
+                "fine": number % 3,
                 "hidden": -1,
                 "deep": np.zeros((4, 5, 1), np.float32),
             }
@@ -56,8 +58,8 @@ def prepare(tfds: Any, data_dir: Path, name: str, splits: dict[str, int], **feat
     return data_dir
 
 
-def open_tfds(name: str, data_dir: Path) -> Source:
-    return open_source(RunConfig(data=f"tfds:{name}", data_dir=data_dir))
+def open_tfds(name: str, data_dir: Path, **asked: Any) -> Source:
+    return open_source(RunConfig(data=f"tfds:{name}", data_dir=data_dir, **asked))
 
 
 def test_prepared_dataset_is_read_encoded_and_quietly(
@@ -105,11 +107,39 @@ def test_hidden_labels_are_left_out(tfds: Any, tmp_path: Path) -> None:
     assert list(open_tfds("blind", tmp_path).examples()) == []
 
 
-def test_dataset_without_image_and_class_is_told(tfds: Any, tmp_path: Path) -> None:
+def test_texts_are_read_and_of_several_classes_the_coarsest_is_predicted(tfds: Any, tmp_path: Path) -> None:
+    coarse, fine = tfds.features.ClassLabel(names=["no", "yes"]), tfds.features.ClassLabel(num_classes=3)
+    prepare(tfds, tmp_path, "words", {"train": 4, "test": 2}, text=tfds.features.Text(), fine=fine, coarse=coarse)
+    source = open_tfds("words", tmp_path)
+    examples = list(source.examples())
+    assert source.kind is InputKind.TEXT and source.labels == ("no", "yes")
+    assert source.understood[0].what == (
+        "Of the classes of tfds:words (coarse with 2 values, fine with 3 values), coarse is predicted."
+    )
+    by_text = {example.raw: example.label for example in examples[:4]}
+    assert by_text == {"wörd 0": "no", "wörd 1": "yes", "wörd 2": "no", "wörd 3": "yes"}
+    other = open_tfds("words", tmp_path, target="fine")
+    assert {example.label for example in other.examples()} == {"0", "1", "2"} and not other.understood
+    assert other.fingerprint != source.fingerprint
+    with pytest.raises(ConfigError, match="has no class 'finest'. Known: "):
+        open_tfds("words", tmp_path, target="finest")
+    with pytest.raises(ConfigError, match="There is no text 'title'. Known: text"):
+        open_tfds("words", tmp_path, text="title")
+
+
+def test_an_image_comes_before_a_text_unless_texts_are_asked_for(tfds: Any, tmp_path: Path) -> None:
     label = tfds.features.ClassLabel(num_classes=2)
-    prepare(tfds, tmp_path, "words", {"train": 2}, text=tfds.features.Text(), label=label)
-    with pytest.raises(DataError, match="no image with a class. Expected .* Received: label: ClassLabel, text: Text"):
-        open_tfds("words", tmp_path)
+    image = tfds.features.Image(shape=(None, None, 3))
+    prepare(tfds, tmp_path, "captions", {"train": 2}, text=tfds.features.Text(), image=image, label=label)
+    assert open_tfds("captions", tmp_path).kind is InputKind.IMAGE
+    assert open_tfds("captions", tmp_path, kind="text").kind is InputKind.TEXT
+
+
+def test_dataset_without_image_or_text_and_class_is_told(tfds: Any, tmp_path: Path) -> None:
+    label = tfds.features.ClassLabel(num_classes=2)
+    prepare(tfds, tmp_path, "unlabelled", {"train": 2}, text=tfds.features.Text())
+    with pytest.raises(DataError, match="no image and no text with a class. Expected .* Received: text: Text"):
+        open_tfds("unlabelled", tmp_path)
     deep = tfds.features.Image(shape=(4, 5, 1), dtype=np.float32)
     prepare(tfds, tmp_path, "depths", {"train": 2}, deep=deep, label=label)
     with pytest.raises(DataError, match="Expected uint8. Received: float32"):
@@ -147,3 +177,13 @@ def test_real_fashion_mnist(shared_data: Path) -> None:
     source = open_tfds("fashion_mnist", shared_data / "tfds")
     assert source.num_examples == 70_000 and source.labels is not None and len(source.labels) == 10
     assert sum(1 for _ in source.examples()) == 70_000
+
+
+@pytest.mark.slow
+def test_real_trec(shared_data: Path) -> None:
+    source = open_tfds("trec", shared_data / "tfds")
+    examples = list(source.examples())
+    assert source.kind is InputKind.TEXT and len(examples) == 5952 and source.labels is not None
+    assert len(source.labels) == 6 and "ABBR" in source.labels
+    assert {example.split for example in examples} == {Split.TRAIN, Split.TEST}
+    assert any(example.raw == "How far is it from Denver to Aspen ?" for example in examples)

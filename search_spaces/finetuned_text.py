@@ -1,0 +1,61 @@
+"""Transfer learning on texts that changes the pretrained network: its last blocks are trained, its first ones are
+computed once.
+
+The states between the two are cached for every example, so an epoch costs a fraction of one through the whole network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from records.data import DataSpec, InputKind
+from records.task import Task
+from search_spaces import heads, recipes
+from search_spaces.frozen_text import fits
+from search_spaces.space import Space
+from search_spaces.text_backbones import build_text_halves
+
+NAME = "finetuned_text"
+
+
+def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
+    """The backbone is not searched: it is the one whose tokenizer the texts were prepared with."""
+    return {
+        "backbone": spec.text.tokenizer,
+        # each costs as much again, and adapts more of what the network knows
+        "num_trained": hp.Choice(f"{NAME}/num_trained", [1, 2, 3], default=2),
+        # 0.1 is BERT's own (Devlin 2019)
+        "dropout_rate": hp.Choice(f"{NAME}/dropout_rate", [0.0, 0.1, 0.2], default=0.1),
+        # 2e-5 to 5e-5 are usual for networks three times as wide; narrow ones want more
+        **recipes.choices(
+            hp, NAME, learning_rate=(3e-5, 5e-4, 1e-4), max_epochs=3, batch_sizes=(32,), optimizers=("adamw",)
+        ),
+    }
+
+
+def build_top(values: dict[str, Any], spec: DataSpec, task: Task) -> keras.Model:
+    """The network's last blocks, with their weights, and the head, on `<float32>[batch, tokens, width + 1]` states."""
+    top = build_text_halves(values["backbone"], values["num_trained"], values["dropout_rate"])[1]
+    inputs = keras.Input((None, *spec.input_shape[1:]), dtype="float32", name="states")
+    # zero weights: the head settles before the first gradients that mean nothing reach the network
+    prediction = heads.build(task, spec, top(inputs), values["dropout_rate"], zero_weights=True)
+    return keras.Model(inputs, prediction, name="top_and_head")
+
+
+def encoder(values: dict[str, Any], spec: DataSpec) -> keras.Model:
+    """From tokens to the states before the first block that is trained."""
+    return build_text_halves(values["backbone"], values["num_trained"], values["dropout_rate"])[0]
+
+
+FINETUNED_TEXT = Space(
+    name=NAME,
+    choices=choices,
+    build=build_top,
+    recipe=recipes.recipe,
+    encoder=encoder,
+    encoder_key=lambda values: f"{values['backbone']}-states-{values['num_trained']}",
+    input_kinds=frozenset({InputKind.TEXT}),
+    fits=fits,
+)

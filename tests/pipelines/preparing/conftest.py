@@ -1,0 +1,3 @@
+"""Fixtures of preparing."""
+
+from tests.pipelines.preparing.forecasts import prepare as prepare

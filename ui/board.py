@@ -1,0 +1,158 @@
+"""One run in detail: how it stands, its trials, its data, its report."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import streamlit as st
+
+from records.evaluation import Comparison, Evaluation
+from records.trial import Run, RunState, Trial, TrialState
+from ui.curves import draw, learning_curves
+from ui.markup import bullets, facts, table, tag
+from ui.stores import evaluation_of, findings_of, ranked, report_of
+from ui.words import cell, duration, interval, listed, metric_title, moment, number, plain, seconds_between
+from ui.words import settings as told_settings
+
+TONES = {
+    RunState.COMPLETED: "good",
+    RunState.RUNNING: "note",
+    RunState.FAILED: "bad",
+    RunState.INTERRUPTED: "warn",
+}
+REPORT_HEIGHT = 860
+BASELINES = {
+    "floor": "the floor baseline",
+    "majority": "always the most frequent class",
+    "mean": "always the mean",
+    "seasonal_naive": "the values of one season ago",
+}
+
+
+def show_head(run: Run, trials: list[Trial]) -> None:
+    """The run's name, state and figures."""
+    st.html(
+        f'<p class="ks-head"><b>{cell(run.model or run.name)}</b>{tag(run.state.value, TONES[run.state])}'
+        f"<span>run {cell(run.id)}, from {cell(run.config.get('data', ''))}</span></p>"
+    )
+    evaluation = evaluation_of(run)
+    pairs = _figure(run, evaluation, trials)
+    taken = seconds_between(run.started_at, run.ended_at)
+    took = "" if taken is None else duration(taken)
+    pairs.append(("started", moment(run.started_at), f"took {took}" if run.ended_at else f"{took} ago"))
+    budget = run.config.get("budget_seconds")
+    done = sum(trial.state is TrialState.COMPLETED for trial in trials)
+    told = f"of a budget of {duration(float(budget))}" if isinstance(budget, (int, float)) else ""
+    pairs.append(("trials", f"{done} done", _others(trials) or told))
+    facts(pairs)
+    if run.error:
+        st.error(plain(run.error))
+    if evaluation is not None and evaluation.comparisons:
+        bullets([_compared(one) for one in evaluation.comparisons])
+
+
+def _figure(run: Run, evaluation: Evaluation | None, trials: list[Trial]) -> list[tuple[str, str, str]]:
+    title = metric_title(run.objective)
+    if evaluation is not None and run.objective in evaluation.metrics:
+        figure = evaluation.metrics[run.objective]
+        return [(f"{title} on the test split", number(figure.value), f"95 % interval {interval(figure)}")]
+    best = ranked(trials, run.objective)
+    if not best:
+        return [(title, "not yet", "")]
+    return [(f"{title} on the validation split", number(best[0].score or 0.0), f"best so far, trial {best[0].number}")]
+
+
+def _others(trials: list[Trial]) -> str:
+    told = ((TrialState.RUNNING, "running"), (TrialState.FAILED, "failed"))
+    counts = [(sum(trial.state is state for trial in trials), word) for state, word in told]
+    return ", ".join(f"{count} {word}" for count, word in counts if count)
+
+
+def _compared(one: Comparison) -> tuple[str, str]:
+    name = BASELINES.get(one.baseline, one.baseline)
+    word, tone = ("better", "good") if one.better else ("not shown to be better", "warn")
+    if one.difference.high < 0:
+        word, tone = "worse", "bad"
+    low, high = (f"{v:+.3f}".replace("-", "\N{MINUS SIGN}") for v in (one.difference.low, one.difference.high))
+    what = (
+        f"{tag(word, tone)} than {cell(name)}, whose {cell(metric_title(one.metric))} is {number(one.baseline_value)}"
+    )
+    return what, f"The paired difference lies between {low} and {high} (95 % interval; + is better)."
+
+
+def show_trials(run: Run, trials: list[Trial]) -> None:
+    """Learning curves and the leaderboard."""
+    if not trials:
+        st.caption("No trial has begun yet.")
+        return
+    best = ranked(trials, run.objective)
+    winner = best[0].number if best else None
+    title = metric_title(run.objective)
+    curves = learning_curves(trials, run.objective, winner)
+    if curves is not None:
+        draw(curves, f"Validation {title} of each trial over its seconds; the table below has the numbers.", height=300)
+        st.caption(f"Validation {title} after each epoch. The thick line is the best trial.")
+    order = [*best, *(t for t in trials if t.state is TrialState.RUNNING)]
+    order += [t for t in trials if t not in order]
+    head = ["rank", "trial", "space", f"validation {title}", "time", "settings"]
+    rows = [_trial_row(trial, place + 1 if place < len(best) else None) for place, trial in enumerate(order)]
+    table(head, rows, best=0 if best else None, long=True)
+
+
+def _trial_row(trial: Trial, rank: int | None) -> list[str]:
+    score = "" if trial.score is None else number(trial.score)
+    told = told_settings(trial.values)
+    if trial.state is TrialState.RUNNING:
+        score = f"{number(trial.epochs[-1].score)} so far" if trial.epochs else "running"
+    if trial.state is TrialState.FAILED:
+        score, told = "failed", (trial.error or "It had not ended.").splitlines()[0]
+    seconds = trial.result.seconds if trial.result else trial.epochs[-1].seconds if trial.epochs else None
+    return [
+        "" if rank is None else str(rank),
+        str(trial.number),
+        trial.space,
+        score,
+        "" if seconds is None else duration(seconds),
+        told,
+    ]
+
+
+def show_data(run: Run) -> None:
+    """What was found in the data, what was left out, and where the time went."""
+    st.subheader("What was found in the data", anchor=False)
+    findings = findings_of(run)
+    if findings:
+        bullets([_finding(one) for one in findings])
+    else:
+        st.caption("Nothing to note." if run.state is RunState.COMPLETED else "The run has not said yet.")
+    left_out = [str(sentence) for sentence in run.summary.get("left_out") or []]
+    if left_out:
+        st.subheader("What was left out", anchor=False)
+        bullets([(cell(sentence), "") for sentence in left_out])
+    seconds = run.summary.get("seconds")
+    if isinstance(seconds, dict) and seconds:
+        st.subheader("Where the time went", anchor=False)
+        facts([(str(step), duration(float(taken)), "") for step, taken in seconds.items()])
+
+
+def _finding(one: dict[str, object]) -> tuple[str, str]:
+    warning = one.get("severity") == "warning"
+    mark = tag("warning" if warning else "info", "warn" if warning else "note")
+    examples = one.get("examples")
+    names = [str(name) for name in examples] if isinstance(examples, (list, tuple)) else []
+    note = f"For instance {cell(listed(names, 3))}" if names else ""
+    return f"{mark}{cell(one.get('what', ''))} {cell(one.get('done', ''))}", note
+
+
+def show_report(run: Run) -> None:
+    """The report of the run's model, and its file."""
+    found = report_of(run)
+    if not isinstance(found, Path):
+        st.caption(plain(found))
+        return
+    data = found.read_bytes()
+    st.download_button("Download the report (html)", data, f"{run.name}-report.html", "text/html", on_click="ignore")
+    # As an address of its own the report has an origin of its own, and its links to its sections stay inside it.
+    source = f"data:text/html;charset=utf-8;base64,{base64.b64encode(data).decode()}"
+    st.iframe(source, height=REPORT_HEIGHT, alt=f"Report of {run.model}")
