@@ -44,9 +44,7 @@ class Context:
         """Remembers what looking at the data told."""
         self.known_task = task
         self.run = replace(self.run, task=task.name, objective=task.objective, data_fingerprint=data_fingerprint)
-        self.ledger.update_run(
-            self.run.id, task=task.name, objective=task.objective, data_fingerprint=data_fingerprint
-        )
+        self.ledger.update_run(self.run.id, task=task.name, objective=task.objective, data_fingerprint=data_fingerprint)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

@@ -21,6 +21,8 @@ BATCH_SIZE = 64
 ROWS_BATCH_SIZE = 1024
 """Of tables, whose examples are small."""
 NUM_WORST = 10
+FEWEST_CLUSTERS = 6
+"""Below, not even the same difference in each of them would be certain: 2 / 2^5 is more than 5 % (sign test)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,20 +68,20 @@ def evaluate(
     ours = Answered(truth_of(prepared, rows, decision), predict_rows(candidate.model, prepared, rows))
     others = _baselines(floor, prepared, task, rows, decision)
     sampled, *others_sampled = bootstrap(task, [ours, *others.values()], seed)
-    plain = measure(task, unweighed(ours))
+    plain, clusters = measure(task, unweighed(ours)), num_clusters(ours.truth)
     evaluation = Evaluation(
         num_examples=len(rows),
         objective=task.objective,
         metrics={name: figure(value[0], sampled.metrics[name]) for name, value in plain.metrics.items()},
         per_class=_per_class(prepared.spec.labels, ours, plain, sampled),
         comparisons=tuple(
-            _compare(task, name, (plain, sampled), (measure(task, unweighed(theirs)), theirs_sampled))
+            _compare(task, name, (plain, sampled), (measure(task, unweighed(theirs)), theirs_sampled), clusters)
             for (name, theirs), theirs_sampled in zip(others.items(), others_sampled, strict=True)
         ),
         confusion=_confusion(task, ours),
         calibration_error=_calibration(plain, sampled),
-        intervals=_intervals(num_clusters(ours.truth)),
-        num_clusters=num_clusters(ours.truth),
+        intervals=_intervals(clusters),
+        num_clusters=clusters,
         per_step=_per_step(plain, sampled),
         worst=tuple(prepared.ids[row] for row in rows[worst_first(task, ours)[:NUM_WORST]]),
     )
@@ -114,7 +116,9 @@ def _baselines(
     return {"floor": answered} | ({} if same else naive)
 
 
-def _compare(task: Task, name: str, ours: tuple[Measured, Measured], theirs: tuple[Measured, Measured]) -> Comparison:
+def _compare(
+    task: Task, name: str, ours: tuple[Measured, Measured], theirs: tuple[Measured, Measured], clusters: int | None
+) -> Comparison:
     """Ours against theirs on the same resamples; each a pair of plain figures and those of the resamples."""
     sign = 1.0 if task.direction is Direction.MAX else -1.0
     plain, sampled = (
@@ -122,12 +126,13 @@ def _compare(task: Task, name: str, ours: tuple[Measured, Measured], theirs: tup
         for mine, other in zip(ours, theirs, strict=True)
     )
     difference = figure(plain[0], sampled)
+    enough = clusters is None or clusters >= FEWEST_CLUSTERS
     return Comparison(
         baseline=name,
         metric=task.objective,
         baseline_value=float(theirs[0].metrics[task.objective][0]),
         difference=difference,
-        better=difference.low > 0,
+        better=enough and difference.low > 0,
     )
 
 
@@ -162,5 +167,5 @@ def _per_step(plain: Measured, sampled: Measured) -> tuple[Figure, ...]:
 
 
 def _intervals(clusters: int | None) -> str:
-    drawn = "the test examples" if clusters is None else f"the {clusters} groups of test examples"
+    drawn = "the test examples" if clusters is None else f"{clusters} groups of test examples"
     return f"95 % percentile bootstrap, {NUM_RESAMPLES} resamples of {drawn}"

@@ -34,9 +34,7 @@ def run_command(
     cost: Annotated[Texts, typer.Option(help=COST)] = None,
     text: Annotated[str | None, typer.Option(help="The column that holds the texts.")] = None,
     time_column: Annotated[str | None, typer.Option("--time", help="The column that says when.")] = None,
-    series_id: Annotated[
-        str | None, typer.Option("--id", help="The column that names a row's series.")
-    ] = None,
+    series_id: Annotated[str | None, typer.Option("--id", help="The column that names a row's series.")] = None,
     split: Annotated[str | None, typer.Option(help="The column that names each row's split.")] = None,
     keep: Annotated[Texts, typer.Option(help=KEEP)] = None,
     ignore: Annotated[Texts, typer.Option(help="Leave a column out. Repeatable.")] = None,

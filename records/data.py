@@ -65,6 +65,8 @@ class Source:
     num_examples: int | None = None
     """An estimate for progress and free space; `None` when unknown."""
     understood: tuple[Understood, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+    """What reading found; complete once `examples` was read to its end."""
     labels: tuple[str, ...] | None = None
     """The classes in the order that the source gives them; `None`: sorted by name."""
     channels: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ class Comparison(BaseModel):
     difference: Figure
     """In the metric's own unit; where less is better the sign is turned, so that positive always means better."""
     better: bool
-    """True when the whole interval lies above 0."""
+    """True when the whole interval lies above 0, and test examples are independent or of six groups at least."""
 
 
 class Evaluation(BaseModel):

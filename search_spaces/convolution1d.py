@@ -34,7 +34,12 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         "pooling": hp.Choice("convolution1d/pooling", list(sequences.POOLINGS), default="max" if text else "mean_max"),
         "dropout_rate": hp.Float("convolution1d/dropout_rate", 0.0, 0.6, default=0.5 if text else 0.2),
         **recipes.choices(
-            hp, "convolution1d", learning_rate=(3e-4, 1e-2, 2e-3), **sequences.effort(spec), optimizers=("adamw",)
+            hp,
+            "convolution1d",
+            smoothing=bool(spec.labels),
+            learning_rate=(3e-4, 1e-2, 2e-3),
+            **sequences.effort(spec),
+            optimizers=("adamw",),
         ),
     }
 

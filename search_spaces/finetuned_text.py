@@ -30,7 +30,13 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         "dropout_rate": hp.Choice(f"{NAME}/dropout_rate", [0.0, 0.1, 0.2], default=0.1),
         # 2e-5 to 5e-5 are usual for networks three times as wide; narrow ones want more
         **recipes.choices(
-            hp, NAME, learning_rate=(3e-5, 5e-4, 1e-4), max_epochs=3, batch_sizes=(32,), optimizers=("adamw",)
+            hp,
+            NAME,
+            smoothing=bool(spec.labels),
+            learning_rate=(3e-5, 5e-4, 1e-4),
+            max_epochs=3,
+            batch_sizes=(32,),
+            optimizers=("adamw",),
         ),
     }
 

@@ -24,7 +24,7 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         # 0 is a linear head, which few examples cannot overfit
         "hidden_units": hp.Choice(f"{NAME}/hidden_units", [0, 128, 512], default=0),
         "dropout_rate": hp.Float(f"{NAME}/dropout_rate", 0.0, 0.7, default=0.5),
-        **recipes.choices(hp, NAME, learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=25),
+        **recipes.choices(hp, NAME, smoothing=bool(spec.labels), learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=25),
     }
 
 

@@ -85,7 +85,9 @@ def future(logits: keras.KerasTensor, inputs: keras.KerasTensor) -> keras.KerasT
         inputs: The network's own input, whose last two columns are the window's level and spread.
     """
     level, spread = inputs[:, :1, -2:-1], inputs[:, :1, -1:]
-    return keras.layers.Identity(name=PREDICTION)(logits * spread + level)
+    # The smaller one first: Keras takes a second one with a single long axis for a bias, also where that axis is the
+    # batch and happens to be as long as the horizon or the quantiles.
+    return keras.layers.Identity(name=PREDICTION)(level + logits * spread)
 
 
 HEADS: dict[str, Head] = {

@@ -28,6 +28,7 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         **recipes.choices(
             hp,
             "linear_forecast",
+            smoothing=bool(spec.labels),
             learning_rate=(3e-4, 1e-2, 2e-3),
             **sequences.effort(spec),
             optimizers=("adamw",),

@@ -14,6 +14,7 @@ def choices(
     learning_rate: tuple[float, float, float],
     max_epochs: int,
     augment: bool = False,
+    smoothing: bool = True,
     batch_sizes: tuple[int, ...] = (32, 64, 128),
     optimizers: tuple[str, ...] = ("adamw", "sgd"),
     patience: int | None = None,
@@ -26,6 +27,7 @@ def choices(
         learning_rate: Lowest, highest and default peak of AdamW; SGD's is ten times that.
         max_epochs: Upper bound; not searched, since the time decides.
         augment: Whether flips and shifts are offered, which need raw images.
+        smoothing: Whether smoothed labels are offered, which need classes.
         batch_sizes: The sizes to choose from; the first is the default.
         optimizers: The optimizers to choose from; the first is the default.
         patience: Epochs without a better score; `None`: the whole schedule is run, which pays where it is short.
@@ -38,13 +40,15 @@ def choices(
         # 0.5 is strong for a few hundred steps, 1e-4 is next to none
         "weight_decay": hp.Float(f"{family}/weight_decay", 1e-4, 0.5, sampling="log", default=1e-2),
         "batch_size": hp.Choice(f"{family}/batch_size", list(batch_sizes), default=batch_sizes[0]),
-        # 0.1 is the usual amount (Szegedy 2016); more costs log-loss
-        "label_smoothing": hp.Choice(f"{family}/label_smoothing", [0.0, 0.05, 0.1], default=0.05),
+        "label_smoothing": 0.0,
         "max_epochs": max_epochs,
         "patience": max_epochs if patience is None else patience,
         "flip": False,
         "crop_fraction": 0.0,
     }
+    if smoothing:
+        # 0.1 is the usual amount (Szegedy 2016); more costs log-loss
+        values["label_smoothing"] = hp.Choice(f"{family}/label_smoothing", [0.0, 0.05, 0.1], default=0.05)
     if augment:
         # digits and signs must not be mirrored, photographs may be: so it is searched
         values["flip"] = hp.Boolean(f"{family}/flip", default=False)

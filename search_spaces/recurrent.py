@@ -36,7 +36,12 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         ),
         "dropout_rate": hp.Float("recurrent/dropout_rate", 0.0, 0.6, default=0.4 if text else 0.2),
         **recipes.choices(
-            hp, "recurrent", learning_rate=(3e-4, 1e-2, 2e-3), **sequences.effort(spec), optimizers=("adamw",)
+            hp,
+            "recurrent",
+            smoothing=bool(spec.labels),
+            learning_rate=(3e-4, 1e-2, 2e-3),
+            **sequences.effort(spec),
+            optimizers=("adamw",),
         ),
     }
 

@@ -16,8 +16,10 @@ from records.data import DataSpec, InputKind
 POOLINGS = ("mean", "max", "mean_max", "last", "attention")
 KINDS = frozenset({InputKind.TEXT, InputKind.SERIES, InputKind.FORECAST})
 """What the networks of sequences take."""
-MOST_UPDATES = 2000
+MOST_UPDATES = 1500
 """Steps of the optimizer after which a sequence network of our size has settled."""
+LOCAL_STEPS = 5
+"""Of a series, that the first layer sees at once."""
 UNSEEN = -1e9
 """Added to an attention's logit, or put in the place of a value, where there is only padding."""
 
@@ -76,12 +78,14 @@ def _window_mask(inputs: keras.KerasTensor, spec: DataSpec) -> keras.KerasTensor
 def _project(
     values: keras.KerasTensor, mask: keras.KerasTensor, spec: DataSpec, width: int, most_steps: int
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    patch = -(-spec.input_shape[0] // most_steps)
+    values, patch = ops.multiply(values, mask), -(-spec.input_shape[0] // most_steps)
     if patch > 1:
         # zeros at the end complete the last patch; without them its steps would be dropped
         values = keras.layers.ZeroPadding1D((0, patch - 1))(values)
         mask = keras.layers.MaxPooling1D(patch)(keras.layers.ZeroPadding1D((0, patch - 1))(mask))
-    return keras.layers.Conv1D(width, patch, strides=patch, name="projection")(values), mask
+        return keras.layers.Conv1D(width, patch, strides=patch, name="projection")(values), mask
+    # a single value says little; with its neighbours it is a slope, a peak or a bend
+    return keras.layers.Conv1D(width, LOCAL_STEPS, padding="same", name="projection")(values), mask
 
 
 def pool(x: keras.KerasTensor, mask: keras.KerasTensor, how: str) -> keras.KerasTensor:
@@ -121,7 +125,8 @@ def _mean(x: keras.KerasTensor, mask: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _max(x: keras.KerasTensor, mask: keras.KerasTensor) -> keras.KerasTensor:
-    largest = ops.max(ops.add(x, ops.multiply(ops.subtract(1.0, mask), UNSEEN)), axis=1)
+    # the smaller one first: Keras takes a second one with a single long axis for a bias, whatever that axis is
+    largest = ops.max(ops.add(ops.multiply(ops.subtract(1.0, mask), UNSEEN), x), axis=1)
     return ops.multiply(largest, ops.max(mask, axis=1))
 
 
@@ -141,4 +146,4 @@ def effort(spec: DataSpec) -> Effort:
     batch_sizes = (16, 8, 32) if spec.num_train < 1000 else (64, 32, 128)
     epochs = round(MOST_UPDATES * batch_sizes[0] / max(1, spec.num_train))
     max_epochs = min(200, max(10, epochs))
-    return {"max_epochs": max_epochs, "patience": max(5, max_epochs // 3), "batch_sizes": batch_sizes}
+    return {"max_epochs": max_epochs, "patience": max(5, max_epochs // 4), "batch_sizes": batch_sizes}

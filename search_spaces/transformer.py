@@ -34,7 +34,12 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         "pooling": hp.Choice("transformer/pooling", list(sequences.POOLINGS), default="mean_max"),
         "dropout_rate": hp.Float("transformer/dropout_rate", 0.0, 0.5, default=0.3 if text else 0.1),
         **recipes.choices(
-            hp, "transformer", learning_rate=(1e-4, 5e-3, 1e-3), **sequences.effort(spec), optimizers=("adamw",)
+            hp,
+            "transformer",
+            smoothing=bool(spec.labels),
+            learning_rate=(1e-4, 5e-3, 1e-3),
+            **sequences.effort(spec),
+            optimizers=("adamw",),
         ),
     }
 

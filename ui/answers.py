@@ -40,7 +40,7 @@ def _show(prediction: AnyPrediction, answer: Answer, description: Description) -
 
 
 def _show_class(prediction: Prediction, description: Description) -> None:
-    headline(prediction.label, f"with a probability of {percent(prediction.probability)}")
+    headline(prediction.label, f"probability {percent(prediction.probability)}")
     shown = prediction.classes
     told = ", ".join(f"{short(one.label)} {percent(one.probability)}" for one in shown[:3])
     draw(probability_bars(shown, prediction.label), f"Probabilities, the highest first: {told}.", 60 + 32 * len(shown))

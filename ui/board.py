@@ -12,7 +12,19 @@ from records.trial import Run, RunState, Trial, TrialState
 from ui.curves import draw, learning_curves
 from ui.markup import bullets, facts, table, tag
 from ui.stores import evaluation_of, findings_of, ranked, report_of
-from ui.words import cell, duration, interval, listed, metric_title, moment, number, plain, seconds_between
+from ui.words import (
+    cell,
+    duration,
+    interval,
+    less_is_better,
+    listed,
+    metric_title,
+    moment,
+    number,
+    plain,
+    seconds_between,
+    signed,
+)
 from ui.words import settings as told_settings
 
 TONES = {
@@ -24,16 +36,16 @@ TONES = {
 REPORT_HEIGHT = 860
 BASELINES = {
     "floor": "the floor baseline",
-    "majority": "always the most frequent class",
-    "mean": "always the mean",
-    "seasonal_naive": "the values of one season ago",
+    "majority": "always answering the most frequent class",
+    "mean": "always answering the mean",
+    "seasonal_naive": "repeating the values of one season ago",
 }
 
 
 def show_head(run: Run, trials: list[Trial]) -> None:
     """The run's name, state and figures."""
     st.html(
-        f'<p class="ks-head"><b>{cell(run.model or run.name)}</b>{tag(run.state.value, TONES[run.state])}'
+        f'<p class="ks-head ks-top"><b>{cell(run.model or run.name)}</b>{tag(run.state.value, TONES[run.state])}'
         f"<span>run {cell(run.id)}, from {cell(run.config.get('data', ''))}</span></p>"
     )
     evaluation = evaluation_of(run)
@@ -56,7 +68,9 @@ def _figure(run: Run, evaluation: Evaluation | None, trials: list[Trial]) -> lis
     title = metric_title(run.objective)
     if evaluation is not None and run.objective in evaluation.metrics:
         figure = evaluation.metrics[run.objective]
-        return [(f"{title} on the test split", number(figure.value), f"95 % interval {interval(figure)}")]
+        note = f"95 % interval {interval(figure)}"
+        less = less_is_better(run.objective)
+        return [(f"{title} on the test split", number(figure.value), f"{note}; {less}" if less else note)]
     best = ranked(trials, run.objective)
     if not best:
         return [(title, "not yet", "")]
@@ -74,7 +88,7 @@ def _compared(one: Comparison) -> tuple[str, str]:
     word, tone = ("better", "good") if one.better else ("not shown to be better", "warn")
     if one.difference.high < 0:
         word, tone = "worse", "bad"
-    low, high = (f"{v:+.3f}".replace("-", "\N{MINUS SIGN}") for v in (one.difference.low, one.difference.high))
+    low, high = signed(one.difference.low), signed(one.difference.high)
     what = (
         f"{tag(word, tone)} than {cell(name)}, whose {cell(metric_title(one.metric))} is {number(one.baseline_value)}"
     )
@@ -91,7 +105,7 @@ def show_trials(run: Run, trials: list[Trial]) -> None:
     title = metric_title(run.objective)
     curves = learning_curves(trials, run.objective, winner)
     if curves is not None:
-        draw(curves, f"Validation {title} of each trial over its seconds; the table below has the numbers.", height=300)
+        draw(curves, f"Validation {title} of each trial over its seconds; the table below has the numbers.", height=250)
         st.caption(f"Validation {title} after each epoch. The thick line is the best trial.")
     order = [*best, *(t for t in trials if t.state is TrialState.RUNNING)]
     order += [t for t in trials if t not in order]

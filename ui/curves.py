@@ -125,7 +125,7 @@ def learning_curves(trials: Sequence[Trial], objective: str, winner: int | None)
     ]
     if not rows:
         return None
-    spaces = list(dict.fromkeys(clean(trial.space) for trial in trials))
+    spaces = list(dict.fromkeys(clean(trial.space) for trial in trials if trial.epochs))
     range_ = [colors.series[i % len(colors.series)] for i in range(len(spaces))]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("seconds:Q", title="seconds since the trial began", axis=alt.Axis(tickCount=8)),

@@ -55,12 +55,16 @@ def _number(column: ColumnDescription, value: Cell, key: str) -> Cell:
     seen = [v for v in (column.low, column.high) if v is not None]
     whole = all(float(v).is_integer() and abs(v) < 1e15 for v in [*seen, *([] if start is None else [start])])
     told = f"Training saw {number(seen[0])} to {number(seen[1])}." if len(seen) == 2 else None
-    if whole:
-        first = None if start is None else int(start)
-        return st.number_input(_label(column), value=first, step=1, key=key, help=told, placeholder="missing")
-    return st.number_input(
-        _label(column), value=start, step=_step(seen), format="%.6g", key=key, help=told, placeholder="missing"
+    value = st.number_input(
+        _label(column),
+        value=start,
+        step=1.0 if whole else _step(seen),
+        format="%.10g",
+        key=key,
+        help=told,
+        placeholder="missing",
     )
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _as_number(value: Cell) -> float | None:

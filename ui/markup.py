@@ -16,6 +16,7 @@ def style() -> None:
     st.html(
         f"""<style>
 .ks-head {{ margin: 0 0 .2rem; }}
+.ks-top {{ margin-top: 1.1rem; }}
 .st-key-small img {{ image-rendering: pixelated; }}
 .ks-head b {{ display: block; font-size: 2rem; line-height: 1.2; font-weight: 650; overflow-wrap: anywhere; }}
 .ks-head > span:last-child {{ color: {c.muted}; }}
@@ -27,7 +28,8 @@ def style() -> None:
 .ks-table thead th {{ color: {c.muted}; font-size: .82rem; font-weight: 600; white-space: nowrap; }}
 .ks-table td {{ white-space: nowrap; }}
 .ks-table .n {{ text-align: right; }}
-.ks-table .long {{ white-space: normal; color: {c.muted}; font-size: .84rem; min-width: 14rem; overflow-wrap: anywhere; }}
+.ks-table .long {{ white-space: normal; overflow-wrap: anywhere; min-width: 14rem; color: {c.muted};
+  font-size: .84rem; }}
 .ks-table tr.best > * {{ background: {c.accent}1c; }}
 .ks-table tr.best > :first-child {{ box-shadow: inset 3px 0 {c.accent}; }}
 .ks-facts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, max-content)); gap: .6rem 2.4rem;

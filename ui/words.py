@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from records.evaluation import Figure
-from records.task import METRICS
+from records.task import METRICS, Direction
 
 _WRONG_WAY = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 """They turn the direction of the text that follows."""
@@ -46,6 +46,11 @@ def number(value: float) -> str:
         return f"{value:.3g}".replace("-", "\N{MINUS SIGN}", value < 0)
     decimals = 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
     return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value: float) -> str:
+    """With its sign, a real minus: +0.031, −12.50."""
+    return number(value) if value < 0 else f"+{number(value)}"
 
 
 def precise(value: float) -> str:
@@ -109,6 +114,11 @@ def seconds_between(started: str, ended: str | None) -> float | None:
 def metric_title(name: str) -> str:
     """What a person calls the metric."""
     return METRICS[name].title if name in METRICS else clean(name).replace("_", " ")
+
+
+def less_is_better(name: str) -> str:
+    """The words themselves for a metric of which less is better; empty for the others."""
+    return "less is better" if name in METRICS and METRICS[name].direction is Direction.MIN else ""
 
 
 def settings(values: Mapping[str, Any]) -> str:

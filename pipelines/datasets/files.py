@@ -21,7 +21,7 @@ from pipelines.datasets.tables.reading import read
 from pipelines.datasets.tables.splits import given_splits
 from pipelines.datasets.tables.target import choose_target, is_regression, labelled
 from records.config import RunConfig
-from records.data import Example, InputKind, Source, Split, Understood
+from records.data import Example, Finding, InputKind, Source, Split, Understood
 from records.errors import ConfigError, DataError, KerasmithError
 
 __all__ = ["is_table_path", "load"]
@@ -56,10 +56,13 @@ def load(config: RunConfig) -> Source:
     kind, target, text, also = _kind(head, config)
     opened = _Opened(files, config, target)
     told += also
+    findings: list[Finding] = []
     examples: Callable[[], Iterator[Example]] | None = None
     if kind in (InputKind.TEXT, InputKind.SERIES):  # of the others, who reads the frame tells how it was understood
         told = [*head.understood, *told]
-        examples = (lambda: _texts(opened, text)) if kind is InputKind.TEXT else (lambda: _series(opened))
+        examples = (
+            (lambda: _texts(opened, text, findings)) if kind is InputKind.TEXT else (lambda: _series(opened, findings))
+        )
     return Source(
         name=_name(asked),
         kind=kind,
@@ -68,6 +71,7 @@ def load(config: RunConfig) -> Source:
         frame=None if examples else lambda: _whole(opened, kind is InputKind.TABLE),
         num_examples=None if kind is InputKind.SERIES else _estimate(files, head),
         understood=tuple(told),
+        findings=findings,
     )
 
 
@@ -134,8 +138,9 @@ def _whole(opened: _Opened, with_target: bool) -> Frame:
     return labelled(frame, opened.target, opened.config) if with_target else frame
 
 
-def _texts(opened: _Opened, text: str) -> Iterator[Example]:
+def _texts(opened: _Opened, text: str, findings: list[Finding]) -> Iterator[Example]:
     frame = _whole(opened, with_target=True)
+    findings[:] = frame.findings
     number = is_regression(frame, opened.target, opened.config)
     answers = frame.column(opened.target)
     splits = given_splits(frame, opened.config)
@@ -154,10 +159,12 @@ def _texts(opened: _Opened, text: str) -> Iterator[Example]:
             )
 
 
-def _series(opened: _Opened) -> Iterator[Example]:
+def _series(opened: _Opened, findings: list[Finding]) -> Iterator[Example]:
     from pipelines.datasets.series_long import long_examples
 
-    return long_examples(_whole(opened, with_target=False), opened.config, opened.target)
+    frame = _whole(opened, with_target=False)
+    findings[:] = frame.findings
+    yield from long_examples(frame, opened.config, opened.target)
 
 
 def _estimate(files: Sequence[TableFile], head: Frame) -> int | None:

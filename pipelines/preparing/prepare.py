@@ -109,6 +109,7 @@ def _make(source: Source, config: RunConfig, partial: Path, known: str | None, a
     folder = partial.parent / fingerprint
     if known is None and (ready := _reuse(folder)) is not None:
         return ready
+    draft = replace(draft, findings=(*draft.findings, *source.findings))
     save(draft, partial, fingerprint, source.understood)
     sync_folder(partial)
     if folder.exists():  # damaged

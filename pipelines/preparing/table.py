@@ -18,6 +18,7 @@ from pipelines.preparing.draft import Amount, Draft
 from pipelines.preparing.facts import (
     NOT_GIVEN,
     TRAIN,
+    VALIDATION,
     Facts,
     RowIds,
     class_targets,
@@ -30,6 +31,7 @@ from pipelines.preparing.inspect import inspect
 from pipelines.preparing.split import split
 from pipelines.preparing.table_digests import digests, untie_common
 from pipelines.preparing.table_encoding import fit_codec, write_rows
+from pipelines.preparing.table_sample import sample_row
 from records.config import RunConfig
 from records.data import DataSpec, Finding, InputKind, Severity, Source, Understood
 from records.errors import DataError
@@ -62,6 +64,7 @@ def prepare_table(source: Source, config: RunConfig, path: Path, amount: Amount)
     codec = fit_codec(frame, used, codes == TRAIN, tokenizer, config.max_tokens)
     write_rows(codec, frame, path, amount)
     spec, targets = _spec(facts, codes, codec, target)
+    row = int(np.flatnonzero(codes == VALIDATION)[0])
     return Draft(
         spec=spec,
         codec=codec,
@@ -78,6 +81,8 @@ def prepare_table(source: Source, config: RunConfig, path: Path, amount: Amount)
             *inspected.findings[1:],
         ),
         understood=(*frame.understood, Understood(what=_taken_for(used))),
+        sample={"row": sample_row(frame, used, row)},
+        sample_row=row,
         clusters=inspected.joined if config.group else None,
         content=_content(facts),
     )

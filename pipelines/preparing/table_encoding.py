@@ -26,7 +26,7 @@ MOST_ROWS = 65_536
 SPARE_BYTES = 64 * 2**20
 """Free space that is to remain."""
 TEXT_SAMPLE = 1000
-FEWEST_TOKENS, ALL_TOKENS = 16, 256
+FEWEST_TOKENS, ALL_TOKENS = 16, 128
 """Of one column, and of all columns of texts together."""
 
 

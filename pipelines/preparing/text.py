@@ -4,7 +4,7 @@ encoded."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ def prepare_text(source: Source, config: RunConfig, path: Path, amount: Amount) 
     chosen = choose_codec([read.texts[int(row)] for row in train], config)
     parts = tokenise(chosen.codec, read.texts)
     lengths = np.concatenate([part.lengths for part in parts])
-    codec = replace(chosen.codec, max_tokens=config.max_tokens or fitting_length(lengths[train]))
-    _write(codec, parts, path)
+    codec = chosen.codec.shortened(config.max_tokens or fitting_length(lengths[train]))
+    write(codec, parts, path)
     spec, targets = _spec(config, codec, facts, codes)
     sample, row = _sample(read, codec, lengths, codes)
     return Draft(
@@ -122,7 +122,7 @@ def fitting_length(lengths: np.ndarray) -> int:
     return min(max(-(-longest // STEP) * STEP, STEP, MIN_TOKENS), MOST_TOKENS)
 
 
-def _write(codec: TextCodec, parts: Sequence[Tokens], path: Path) -> None:
+def write(codec: TextCodec, parts: Sequence[Tokens], path: Path) -> None:
     """Writes every text; those that are left out too, so that rows stay rows."""
     needed = sum(len(part.lengths) for part in parts) * codec.max_tokens * 4 + SPARE_BYTES
     free = free_bytes(path.parent)

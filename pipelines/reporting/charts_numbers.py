@@ -16,8 +16,6 @@ from records.evaluation import Figure
 
 MOST_POINTS = 600
 """Of the plot of predictions: more only cover each other, and make the page large."""
-WIDE = 10.0
-"""Times the median that the largest value is, beyond which the plot's axes are logarithmic."""
 MOST_STEPS, MOST_CHANNELS = 200, 6
 """Of the small plot of a series."""
 WIDTH, HEIGHT = 240, 80
@@ -31,10 +29,8 @@ def predicted_plot(pairs: Pairs, target: str) -> Markup:
     chosen = np.random.default_rng(0).permutation(len(pairs.true))[:MOST_POINTS]
     rows = [{"true": float(pairs.true[i]), "said": float(pairs.predicted[i])} for i in np.sort(chosen)]
     ends = [float(min(pairs.true.min(), pairs.predicted.min())), float(max(pairs.true.max(), pairs.predicted.max()))]
-    # where few values are far larger than all others, these would be one point at the corner
-    wide = ends[0] > 0 and ends[1] > WIDE * float(np.median(pairs.true))
-    scale = alt.Scale(type="log" if wide else "linear", domain=ends, nice=not wide, padding=6)
-    name, axis = clean(target) or "value", alt.Axis(tickCount=6, format="~s" if ends[1] >= 1e5 else "~g")
+    scale = alt.Scale(type="log" if pairs.wide else "linear", domain=ends, nice=not pairs.wide, padding=6)
+    name, axis = clean(target) or "value", alt.Axis(tickCount=6, format="~s" if ends[1] >= 1e5 else ",~g")
     line = (
         alt.Chart(alt.Data(values=[{"true": end, "said": end} for end in ends]))
         .mark_line(color="var(--muted)", strokeWidth=1.2, strokeDash=[5, 4])

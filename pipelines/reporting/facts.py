@@ -12,6 +12,9 @@ from records.bundle import Manifest
 from records.data import DataSpec, Finding, Understood
 from records.trial import Run, Trial
 
+WIDE = 10.0
+"""Times the median that the largest value is, beyond which a plot's axes are logarithmic."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
@@ -38,6 +41,12 @@ class Pairs:
 
     true: np.ndarray
     predicted: np.ndarray
+
+    @property
+    def wide(self) -> bool:
+        """True where few values are far larger than the others, which would be one point at a plot's corner."""
+        low, high = (float(f(np.stack([self.true, self.predicted]))) for f in (np.min, np.max))
+        return bool(low > 0 and high > WIDE * np.median(self.true))
 
 
 @dataclass(frozen=True, kw_only=True)

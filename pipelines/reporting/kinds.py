@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.reporting.wording import clean, count, plural
+from pipelines.reporting.wording import clean, plural
 from records.bundle import Manifest
-from records.spec import DataSpec, InputKind
+from records.spec import ColumnKind, DataSpec, InputKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +138,11 @@ def limitations(manifest: Manifest, spec: DataSpec, source_name: str) -> list[st
         f"The figures hold for data like {clean(source_name)}. {own.several.capitalize()} from elsewhere "
         f"({own.elsewhere}) can be answered worse, and nothing here measures how much.",
         _always_answers(spec),
-        _sees(spec),
+        *_sees(spec),
         "The intervals cover the choice of test examples. They do not cover another seed, another split, "
         + ("or labels that are wrong." if spec.labels else "or true values that are wrong."),
     ]
-    return [*told, *_few_clusters(manifest), *_few_examples(manifest)]
+    return [*told, *_clusters(manifest), *_few_examples(manifest)]
 
 
 def _always_answers(spec: DataSpec) -> str:
@@ -160,30 +160,26 @@ def _always_answers(spec: DataSpec) -> str:
     return f"It always answers with a number, also for {one if one == 'series' else f'a {one}'} unlike any of training."
 
 
-def _sees(spec: DataSpec) -> str:
+def _sees(spec: DataSpec) -> list[str]:
     first = f"It sees {input_sentence(spec)}"
     if spec.kind is InputKind.IMAGE:
-        return f"{first}: what is lost at that size cannot be told apart."
+        return [f"{first}: what is lost at that size cannot be told apart."]
     if spec.kind is InputKind.TEXT:
-        return f"{first}: what stands behind them is not read."
+        return [f"{first}: what stands behind them is not read."]
     if spec.kind is InputKind.SERIES:
-        return f"{first}: what comes behind them is not seen."
-    if spec.kind is InputKind.TABLE:
-        return f"{first}: a category that training did not have counts as unknown, whatever it means."
-    return f"It sees the last {plural(spec.forecast.history, 'step')} of a series, and nothing before them."
+        return [f"{first}: what comes behind them is not seen."]
+    if spec.kind is InputKind.FORECAST:
+        return [f"It sees the last {plural(spec.forecast.history, 'step')} of a series, and nothing before them."]
+    if spec.table.of_kind(ColumnKind.CATEGORY):
+        return ["A category that training did not have counts as unknown, whatever it means."]
+    return []
 
 
-def _few_clusters(manifest: Manifest) -> list[str]:
+def _clusters(manifest: Manifest) -> list[str]:
     clusters = manifest.evaluation.num_clusters
     if clusters is None:
         return []
-    told = (
-        f"Test examples that are not independent of each other were resampled together, as {count(clusters)} "
-        f"group{'' if clusters == 1 else 's'}."
-    )
-    return [
-        told if clusters >= FEW else f"{told} With so few, the intervals themselves are rough and may be too narrow."
-    ]
+    return [f"Test examples that are not independent were resampled together, as {plural(clusters, 'group')}."]
 
 
 def _few_examples(manifest: Manifest) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipelines.reporting.kinds import floor_words
+from pipelines.reporting.kinds import FEW, floor_words
 from pipelines.reporting.wording import clean, count, interval, less_is_better, metric_title, number, plural, signed
 from records.bundle import Manifest
 from records.evaluation import Comparison, Evaluation, Figure
@@ -76,7 +76,10 @@ def _verdict(comparison: Comparison, evaluation: Evaluation, space: str, kind: s
         return Verdict(standing=Standing.BETTER, short=f"Better than {short}", detail=detail)
     if comparison.difference.high < 0:
         return Verdict(standing=Standing.WORSE, short=f"Worse than {short}", detail=detail)
-    detail += " The interval does not lie above 0."
+    if comparison.difference.low > 0:
+        detail += f" But {plural(evaluation.num_clusters or 0, 'group')} of test examples can show nothing for certain."
+    else:
+        detail += " The interval does not lie above 0."
     return Verdict(standing=Standing.UNCLEAR, short=f"Not shown to be better than {short}", detail=detail)
 
 
@@ -129,14 +132,11 @@ def decision_sentences(decision: Decision, labels: Sequence[str], objective: str
         for j, cost in enumerate(row)
         if i != j and cost != 1.0
     ]
+    if not named:
+        return ["It answers the class with the least expected cost, where every mistake costs 1."]
     more = f", and {count(len(named) - MOST_COSTS)} more such" if len(named) > MOST_COSTS else ""
     listed = ", ".join(named[:MOST_COSTS]) + more
-    return [
-        f"It answers the class with the least expected cost. {listed[0].upper() + listed[1:]}; any other mistake "
-        "costs 1."
-        if listed
-        else "It answers the class with the least expected cost; every mistake costs 1."
-    ]
+    return [f"It answers the class with the least expected cost: {listed}; any other mistake costs 1."]
 
 
 def metric_note(name: str, manifest: Manifest, spec: DataSpec) -> str:
@@ -152,14 +152,20 @@ def metric_note(name: str, manifest: Manifest, spec: DataSpec) -> str:
 
 
 def certainty_note(evaluation: Evaluation) -> str:
-    """What a perfect score does and does not say; empty for any other.
+    """What a perfect score, or a test split of few groups, does and does not say; empty for any other.
 
     Resampling a test split without a mistake gives an interval without width. The exact bound is 1 - 0.05^(1/n).
     """
+    clusters = evaluation.num_clusters
+    if clusters is not None and clusters < FEW:
+        return (
+            f"{plural(evaluation.num_examples, 'test example')} are only {plural(clusters, 'group')}, of examples that "
+            "are not independent of each other. With so few, intervals are rough and may be too narrow."
+        )
     accuracy = evaluation.metrics.get("accuracy")
     if accuracy is None or accuracy.value < 1.0:
         return ""
-    bound = 1.0 - 0.05 ** (1.0 / max(1, evaluation.num_clusters or evaluation.num_examples))
+    bound = 1.0 - 0.05 ** (1.0 / max(1, clusters or evaluation.num_examples))
     return (
         f"There was no mistake among {plural(evaluation.num_examples, 'test example')}. That is compatible with an "
         f"error rate of up to {100 * bound:.2g} % (exact one-sided 95 % bound), which the bootstrap cannot see."

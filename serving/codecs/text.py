@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
@@ -149,6 +149,10 @@ class TextCodec:
         if (last := self._opened[1]) is not None:
             padded[tokens.lengths > self.max_tokens, -1] = last
         return padded
+
+    def shortened(self, max_tokens: int) -> TextCodec:
+        """The same codec with fewer tokens."""
+        return replace(self, max_tokens=max_tokens)
 
     def collate(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Encoded texts as one batch, as long as its longest text: `<int32>[texts, tokens]`."""

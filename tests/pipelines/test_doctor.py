@@ -16,7 +16,7 @@ from pipelines.doctor import examine as doctor
 from pipelines.doctor import stores as doctor_stores
 from pipelines.doctor.examine import Check, probes
 from pipelines.doctor.stores import store_checks
-from pipelines.reporting.report import ReportFacts
+from pipelines.reporting.facts import ReportFacts
 from records.bundle import CARD, MANIFEST
 from records.registry import ModelVersion
 from records.trial import RunState

@@ -133,6 +133,18 @@ def test_numbers_are_compared_with_the_mean(tmp_path: Path) -> None:
     assert reading.predictions.shape == (NUM_TEST, 1) and reading.targets.shape == (NUM_TEST,)
 
 
+def test_few_groups_do_not_make_a_winner(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(100, 3)).astype(np.float32)
+    targets = inputs[:, 0]
+    spec = DataSpec(kind=InputKind.TABLE, input_shape=(3,), dtype="float32", task="regression", num_train=10)
+    for num_groups, better in ((5, False), (6, True)):
+        prepared = prepared_of(tmp_path, inputs, targets, spec, clusters=np.arange(100) % num_groups)
+        told = evaluate(said(targets[:, None], inputs), None, prepared, get_task("regression"), 0).evaluation
+        assert told.comparisons[0].difference.low > 0
+        assert told.comparisons[0].better is better
+
+
 def windows(rng: np.random.Generator, count: int) -> np.ndarray:
     inputs = np.zeros((count, 14, 5), np.float32)
     inputs[:, :9, 0] = rng.normal(size=(count, 9))

@@ -20,7 +20,10 @@ from pipelines.terminal import views as terminal
 from pipelines.terminal.live import Progress, search_line
 from records.api import ClassProbability, Prediction
 from records.registry import ModelVersion
+from records.spec import InputKind
+from records.task import Decision
 from records.trial import Trial, TrialState
+from tests.pipelines.other_facts import classes_of, decided, futures_of, numbers_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -116,6 +119,30 @@ def test_predictions_and_data_cannot_steer_the_terminal() -> None:
     text = shown(terminal.predictions_table(["evil\x1b[2J.png"], [prediction]))
     assert "[red]a" in text
     assert not set(text) & {"\x1b", "\x07", "\u202e"}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_figures_of_numbers_and_futures_say_what_they_are(make_facts: Callable[..., ReportFacts], width: int) -> None:
+    numbers = " ".join(shown(terminal.figures_view(numbers_of(make_facts).manifest), width).split())
+    assert "root mean squared error 612.4 on 1,800 test examples, 95 % interval 560.1 to 671.9; less is" in numbers
+    assert "Better than the mean." in numbers
+    assert "calibration" not in numbers
+    futures = " ".join(shown(terminal.figures_view(futures_of(make_facts).manifest), width).split())
+    assert "74 % do" in futures
+    assert "mean absolute error of step 24 1.650" in futures
+
+
+def test_a_run_of_numbers_has_no_classes(make_facts: Callable[..., ReportFacts]) -> None:
+    facts = numbers_of(make_facts)
+    run = dataclasses.replace(facts.run, objective="rmse", task="regression")
+    text = shown(terminal.run_view(run, facts.trials, evaluation=facts.manifest.evaluation))
+    assert "Each class" not in text
+    assert "Trials, by root mean squared error on the validation split" in text
+
+
+def test_the_threshold_is_told(make_facts: Callable[..., ReportFacts]) -> None:
+    facts = decided(classes_of(make_facts, InputKind.TEXT), Decision(threshold=0.342))
+    assert "It answers spam from a probability of 0.342 on" in shown(terminal.figures_view(facts.manifest), 200)
 
 
 def test_checks_say_what_to_do() -> None:

@@ -169,12 +169,16 @@ def test_thousands_of_columns_build_in_seconds() -> None:
     assert time.perf_counter() - started < 60
 
 
-def test_batches_and_epochs_follow_the_size_of_the_table() -> None:
-    sizes = {}
+def test_defaults_follow_the_size_of_the_table() -> None:
+    found = {}
     for count in (300, 30_000, 1_000_000):
         values = read(MLP, {}, dataclasses.replace(NUMBERS, num_train=count))
-        sizes[count] = (values["batch_size"], values["max_epochs"])
-    assert sizes == {300: (64, 200), 30_000: (256, 51), 1_000_000: (2048, 16)}
+        found[count] = tuple(values[name] for name in ("batch_size", "max_epochs", "numbers", "dropout_rate"))
+    assert found == {
+        300: (64, 100, "plain", 0.3),
+        30_000: (256, 51, "piecewise", 0.0),
+        1_000_000: (2048, 16, "piecewise", 0.0),
+    }
 
 
 def test_texts_are_not_read_by_this_space() -> None:

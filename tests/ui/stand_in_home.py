@@ -68,9 +68,14 @@ def fill(home: Home) -> None:
         "seconds": {"prepare": 3.2, "search": 410.0, "refit": 61.0, "evaluate": 2.0, "package": 9.0},
     }
     ledger.finish_run("bbbb1111", RunState.COMPLETED, model=model.ref, summary=summary)
-    ledger.start_run(_run("cccc2222", "letters", datetime.now(UTC) - timedelta(seconds=40)))
+    start_run(ledger, "cccc2222", "letters")
     add_trial(ledger, "cccc2222", "floor", 0.41, epochs=1)
     engine.dispose()
+
+
+def start_run(ledger: Ledger, run_id: str, name: str) -> None:
+    """A run that began a while ago and goes on, in this process."""
+    ledger.start_run(_run(run_id, name, datetime.now(UTC) - timedelta(seconds=40)))
 
 
 def _run(run_id: str, name: str, began: datetime) -> Run:

@@ -15,7 +15,7 @@ from store.database import open_database
 from store.home import Home
 from store.ledger import Ledger
 from tests.ui.stand_in import REFUSAL, REFUSED, StandIn, picture, serving
-from tests.ui.stand_in_home import add_trial, fill
+from tests.ui.stand_in_home import add_trial, fill, start_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -95,7 +95,7 @@ def test_a_picture_is_uploaded_and_answered(open_page: Any, tmp_path: Path) -> N
         tab.get_by_text("large.png").first.wait_for()
         tab.get_by_role("img", name="The picture to ask about").wait_for()
         ask(tab)
-        tab.get_by_text("with a probability of 90.0 %").wait_for()
+        tab.get_by_text("probability 90.0 %").wait_for()
         assert file.read_bytes() in stand_in.bodies[-1]
 
 
@@ -142,6 +142,21 @@ def test_a_run_that_goes_on_is_shown_as_it_goes_on(open_page: Any, home: Home) -
     assert tab.get_by_role("tab", name="Data").get_attribute("aria-selected") == "true"
     tab.get_by_role("tab", name="Trials").click()
     tab.get_by_role("cell", name="0.830").wait_for()
+
+
+def test_a_new_run_leaves_the_chosen_one_chosen(open_page: Any, home: Home) -> None:
+    fill(home)
+    tab = open_page()
+    tab.get_by_role("link", name="Runs").click()
+    tab.get_by_text("petals:1").first.click()
+    tab.get_by_text("run bbbb1111").wait_for()
+    engine = open_database(home)
+    start_run(Ledger(engine), "dddd3333", "flowers")
+    engine.dispose()
+    tab.get_by_text("flowers").wait_for()
+    tab.wait_for_timeout(1500)
+    assert tab.get_by_text("run bbbb1111").is_visible()
+    assert tab.get_by_role("radio", checked=True).evaluate("e => e.closest('label').innerText").startswith("petals:1")
 
 
 def test_dark_and_light_follow_the_browser(open_page: Any, tab: Any) -> None:

@@ -53,7 +53,7 @@ def test_one_click_asks_about_the_servers_own_example(serve: Serve, app: AppTest
 def test_probabilities_are_bars_with_the_answer_first(serve: Serve, app: AppTest) -> None:
     serve(InputKind.TEXT)
     press(app.run())
-    assert "<b>red</b><span>with a probability of 90.0 %</span>" in html(app)
+    assert "<b>red</b><span>probability 90.0 %</span>" in html(app)
     (spec,) = specs(app)
     rows = rows_of(spec)
     assert [(row["label"], row["told"]) for row in rows] == [("red", "90.0 %"), ("green", "7.0 %"), ("blue", "3.0 %")]
@@ -112,9 +112,9 @@ def test_a_text_is_asked_about_and_a_refusal_is_its_sentence(serve: Serve, app: 
 def test_an_answer_is_not_shown_with_another_input(serve: Serve, app: AppTest) -> None:
     serve(InputKind.TEXT)
     press(app.run())
-    assert "with a probability" in html(app)
+    assert "probability 90.0 %" in html(app)
     app.text_area[0].set_value("Another text.").run()
-    assert "with a probability" not in html(app)
+    assert "probability 90.0 %" not in html(app)
 
 
 def test_series_are_pasted_by_step_or_by_channel_or_uploaded(serve: Serve, app: AppTest) -> None:

@@ -13,7 +13,7 @@ from ui.markup import facts, table
 from ui.served import ask, body, command, default_server, figures, look, remember, remembered
 from ui.stores import model_names
 from ui.widgets import WIDGETS
-from ui.words import interval, listed, metric_title, moment, number, plain, plural
+from ui.words import interval, less_is_better, listed, metric_title, moment, number, plain, plural
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ def _show_served(url: str, served: Description, raw: Any) -> None:
     left, right = st.columns([6, 7], gap="large")
     with left:
         st.subheader("How good it was found to be", anchor=False)
-        rows = [[metric_title(name), number(f.value), interval(f)] for name, f in figures(served).items()]
+        rows = [[_metric(name), number(figure.value), interval(figure)] for name, figure in figures(served).items()]
         table(["on the test split", "value", "95 % interval"], rows, numbers=2)
     with right:
         st.subheader("The same from a terminal", anchor=False)
@@ -100,6 +100,11 @@ def _show_served(url: str, served: Description, raw: Any) -> None:
             st.download_button("Download request.json", request, "request.json", "application/json", on_click="ignore")
         shape = " × ".join(str(side) for side in served.input_shape)
         st.caption(f"Engine: {plain(served.engine)}. The network takes arrays of {shape}.")
+
+
+def _metric(name: str) -> str:
+    less = less_is_better(name)
+    return f"{metric_title(name)} ({less})" if less else metric_title(name)
 
 
 if __name__ == "__main__":

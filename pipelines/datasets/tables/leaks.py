@@ -51,7 +51,7 @@ def find_leaks(
     """The profiles with the roles LEAK and FUTURE set, and a finding for EVERY column that is left out, whatever for
     (identifiers, constants, empty and ignored ones too), and for cells that are taken as missing.
 
-    Columns of `config.keep` are never left out.
+    Columns of `config.keep` are never left out; nor are leaks where nothing else is left to learn from, which is told.
 
     Args:
         frame: The rows whose target is known.
@@ -86,9 +86,17 @@ def find_leaks(
             if found is not None:
                 changed[one.name] = replace(one, role=Role.LEAK, why=_gives_away(one.name, target, found, answer))
     judged = tuple(changed.get(one.name, one) for one in profiles)
+    used_all_the_same: list[Finding] = []
+    if not any(one.used for one in judged):
+        used_all_the_same = [
+            _finding(one.role, Severity.WARNING, one.why, "Used all the same: nothing else is left.", (one.name,))
+            for one in judged
+            if one.role is Role.LEAK
+        ]
+        judged = tuple(old if new.role is Role.LEAK else new for old, new in zip(profiles, judged, strict=True))
     if not any(one.used for one in judged):
         raise DataError(_nothing_left(judged, target))
-    return judged, [*_left_out(judged), *_not_numbers(frame, judged)]
+    return judged, [*_left_out(judged), *used_all_the_same, *_not_numbers(frame, judged)]
 
 
 def _answer(column: pa.ChunkedArray, number: bool) -> Answer:
@@ -134,8 +142,8 @@ def _of_future(dates: dict[str, np.ndarray], own: str | None, today: np.datetime
 
 def _gives_away(name: str, target: str, found: float, answer: Answer) -> str:
     if answer.codes is not None:
-        return f"{name} alone gives {target} right in {found:.1%} of rows that were held back."
-    return f"{name} alone explains {found:.2%} of the variance of {target} in rows that were held back."
+        return f"{name} alone gives {target} right in {found:.1%} of the rows."
+    return f"{name} alone explains {found:.2%} of the variance of {target}."
 
 
 def _left_out(judged: tuple[Profile, ...]) -> list[Finding]:

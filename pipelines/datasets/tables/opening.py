@@ -122,7 +122,7 @@ def find_encoding(path: Path, most: int | None = None) -> Encoding:
             replaced += max(0, text.count("\ufffd") - chunk.count(codecs.encode("\ufffd")))
             foreign += len(text) - len(text.encode("ascii", "ignore"))
             gaps = gaps or any(byte in chunk for byte in NO_CHARACTERS)
-    if most is None:
+    if most is None or done < most:
         replaced += len(decoder.decode(b"", final=True))
     if replaced <= FEW * foreign:
         return Encoding("utf-8", replaced)

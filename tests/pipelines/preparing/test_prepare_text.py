@@ -179,10 +179,9 @@ def test_the_pretrained_tokenizer_is_taken_where_it_suits(tmp_path: Path) -> Non
     assert why_unsuited(tokenizer_json(), ["An English sentence, like any other."]) is None
 
 
-def test_prepared_as_a_whole(learnt: None, tmp_path: Path) -> None:
+def test_prepared_as_a_whole(learnt: None, home: Home) -> None:
     progress: list[tuple[int, int | None]] = []
-    home, config = Home(tmp_path / "home"), RunConfig(data="films")
-    home.prepared.mkdir(parents=True)
+    config = RunConfig(data="films")
     ready = prepare(source(films(), num_examples=40), config, home, lambda done, total: progress.append((done, total)))
     assert ready.inputs.shape == (40, *ready.spec.input_shape) and progress[-1] == (40, 40)
     assert prepare(source(films()), config, home).reused
@@ -197,3 +196,15 @@ def test_real_sentences(shared_data: Path, tmp_path: Path) -> None:
     assert draft.spec.labels == ("0", "1") and 40 <= inputs.shape[1] <= 64
     lengths = (inputs > 0).sum(axis=1)
     assert (lengths == inputs.shape[1]).mean() < 0.03
+
+
+def test_what_reading_the_file_found_is_told(tmp_path: Path, home: Home) -> None:
+    from pipelines.datasets.catalog import open_source
+    from pipelines.preparing.prepare import prepare
+
+    rows = [f"the {('cat', 'dog')[i % 2]} number {i} sat on the mat,{('cat', 'dog')[i % 2]}" for i in range(60)]
+    file = tmp_path / "pets.csv"
+    file.write_text("\n".join(["text,label", *rows[:30], "too,many,cells", *rows[30:]]))
+    config = RunConfig(data=str(file))
+    found = prepare(open_source(config), config, home).findings
+    assert any("32" in one.what for one in found), [one.what for one in found]

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.codecs.calendar import (
@@ -39,6 +39,7 @@ def told(times: np.ndarray) -> list[str]:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.words)
+@settings(deadline=None)
 @given(start=st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), count=st.integers(1, 40))
 def test_steps_lie_on_the_grid_that_they_make(step: Step, start: datetime, count: int) -> None:
     first = time(start.replace(microsecond=0).isoformat())
@@ -106,6 +107,7 @@ def test_a_step_has_a_season_and_a_name(step: Step, season: int, words: str) -> 
     assert step.words == words
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)))
 def test_parts_of_the_calendar_are_those_of_the_standard_library(moment: datetime) -> None:
     moment = moment.replace(microsecond=0)

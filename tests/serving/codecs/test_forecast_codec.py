@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.errors import BundleError, InputError
@@ -98,6 +98,7 @@ def test_a_flat_past_has_a_spread(values: list[float], spread: float) -> None:
 VALUES = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_interpolation_is_that_of_numpy(values: list[float | None]) -> None:
     array = np.array([np.nan if value is None else value for value in values])
@@ -113,6 +114,7 @@ def test_interpolation_is_that_of_numpy(values: list[float | None]) -> None:
 CELLS = st.one_of(st.none(), st.floats(-1e4, 1e4).map(lambda value: round(value, 3)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=3, max_size=HISTORY), min_size=1, max_size=4))
 def test_many_windows_at_once_are_those_one_by_one(pasts: list[list[tuple[float | None, ...]]]) -> None:
     raws, count = [], len(pasts)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.codecs.times import (
@@ -23,6 +23,7 @@ from serving.codecs.times import (
 MOMENTS = st.datetimes(datetime(1000, 1, 1), datetime(2999, 12, 31)).map(lambda m: m.replace(microsecond=0))
 
 
+@settings(deadline=None)
 @given(MOMENTS)
 def test_iso_times_come_back(moment: datetime) -> None:
     time, offset = parse_time(moment.isoformat())
@@ -32,6 +33,7 @@ def test_iso_times_come_back(moment: datetime) -> None:
     assert parse_time(moment.isoformat(" ")) == (time, None)
 
 
+@settings(deadline=None)
 @given(MOMENTS, st.integers(-14 * 4, 14 * 4))
 def test_a_distance_from_utc_is_taken_off_and_put_on_again(moment: datetime, quarters: int) -> None:
     text = moment.isoformat() + f"{'-' if quarters < 0 else '+'}{abs(quarters) // 4:02d}:{abs(quarters) % 4 * 15:02d}"
@@ -41,6 +43,7 @@ def test_a_distance_from_utc_is_taken_off_and_put_on_again(moment: datetime, qua
     assert datetime.fromisoformat(format_time(time, "", offset)) == datetime.fromisoformat(text)
 
 
+@settings(deadline=None)
 @given(MOMENTS, st.sampled_from([form for form in FORMS if "%H:%M:%S" in form and "%d" in form and "%b" not in form]))
 def test_a_pattern_writes_what_it_reads(moment: datetime, form: str) -> None:
     time, _ = parse_time(moment.isoformat())
@@ -100,6 +103,7 @@ def test_nothing_is_lost_for_the_sake_of_a_short_spelling() -> None:
     assert datetime.fromisoformat(format_time(0, "", 0)) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-20_000, 20_000), min_size=1))
 def test_months_come_back(months: list[int]) -> None:
     array = np.array(months)

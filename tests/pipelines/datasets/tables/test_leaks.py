@@ -35,7 +35,7 @@ def test_copies_of_the_classes_in_other_words() -> None:
     )
     roles, findings = judged(frame)
     assert roles == {"copy": Role.LEAK, "coded": Role.LEAK, "filled": Role.LEAK, "noise": Role.NUMBER}
-    assert findings[0].what == "copy alone gives target right in 100.0% of rows that were held back."
+    assert findings[0].what == "copy alone gives target right in 100.0% of the rows."
     assert findings[0].done.endswith("Use it with `--keep copy`.")
     assert judged(frame, keep=("copy",))[0]["copy"] is Role.CATEGORY
 
@@ -146,6 +146,13 @@ def test_nothing_left_to_learn_from() -> None:
         find_leaks(frame_of(target=["a", "b"]), (), "target", config)
     with pytest.raises(ConfigError, match="`--keep b` names no column"):
         find_leaks(frame_of(a=["1", "2"], target=["a", "b"]), (), "target", asked(keep=("b",)))
+
+
+def test_a_leak_that_is_all_there_is_is_used_and_told() -> None:
+    x = np.linspace(0, 9, 400)
+    roles, findings = judged(frame_of(x=x, same=["s"] * 400, target=3 * x + 2))
+    assert roles == {"x": Role.NUMBER, "same": Role.CONSTANT}
+    assert findings[-1].code == "leak_column" and findings[-1].done == "Used all the same: nothing else is left."
 
 
 def test_a_large_table_is_sampled() -> None:

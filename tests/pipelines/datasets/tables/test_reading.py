@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.datasets.tables.missing import TOKENS
 from pipelines.datasets.tables.reading import read
+from records.errors import DataError
 from tests.pipelines.datasets.tables.making import PEOPLE, cells, found, told, write
 
 
@@ -212,3 +213,9 @@ def test_what_python_writes_comes_back(
 def test_real_files(shared_data: Path, path: str, rows: int, names: list[str]) -> None:
     frame = read(shared_data / "datasets" / path)
     assert frame.num_rows == rows and frame.names[:3] == names and frame.findings == ()
+
+
+def test_a_character_that_is_cut_at_the_end(tmp_path: Path) -> None:
+    path = write(tmp_path, ("a,b\n" + "é,x\n" * 40 + "é,1").encode() + b"\xc3")
+    for frame in (read(path), read(path, 1000)):
+        assert cells(frame)["b"][-1] == "1\ufffd" and found(frame)["damaged_text"]
