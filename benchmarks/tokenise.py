@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 
 from benchmarks.cells import Cell, run
 from benchmarks.prepare import use_cores
-from pipelines.preparing.text import MOST_TOKENS, fitting_length, tokenise, write
+from pipelines.preparing.text import MOST_TOKENS, fitting_length, write
 from pipelines.preparing.vocabulary import learn_tokenizer
 from search_spaces.text_backbones import tokenizer_json
 from serving.codecs.text import TextCodec, max_chars_for
@@ -80,7 +80,7 @@ def measure(name: str, count: int, words: int) -> dict[str, float]:
 
 def prepare(codec: TextCodec, texts: list[str]) -> None:
     """What `prepare_text` does with the texts' tokens."""
-    parts = tokenise(codec, texts)
+    parts = list(codec.tokenise(texts))
     lengths = np.concatenate([part.lengths for part in parts])
     with tempfile.TemporaryDirectory(prefix="kerasmith-benchmark-") as folder:
         write(codec.shortened(fitting_length(lengths)), parts, Path(folder) / "inputs.bin")

@@ -19,7 +19,7 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
     """The backbone is not searched: it is the one whose tokenizer the texts were prepared with."""
     return {
         "backbone": spec.text.tokenizer,
-        # a linear head on SST-2: every layer 0.845, the last four 0.831, the last one 0.808 (test accuracy)
+        # accuracy of a linear head on SST-2: every layer 0.831, the last four 0.825, the last one 0.814 (validation)
         "pooling": hp.Choice(f"{NAME}/pooling", ["every_layer", "last_layers", "last_layer"], default="every_layer"),
         # 0 is a linear head, which few examples cannot overfit
         "hidden_units": hp.Choice(f"{NAME}/hidden_units", [0, 128, 512], default=0),

@@ -21,7 +21,7 @@ from records.data import DataSpec, Finding, InputKind, Severity, Source, Underst
 from records.errors import StoreError
 from records.spec import TextLayout
 from search_spaces.text_backbones import TEXT_BACKBONES, text_backbone_available, tokenizer_json
-from serving.codecs.text import CHUNK, MIN_TOKENS, TextCodec, Tokens, max_chars_for
+from serving.codecs.text import MIN_TOKENS, TextCodec, Tokens, max_chars_for
 from store.files import free_bytes
 
 LEARNT = "learnt"
@@ -55,7 +55,7 @@ def prepare_text(source: Source, config: RunConfig, path: Path, amount: Amount) 
     codes, told = split(facts, inspected, config)
     train = np.flatnonzero(codes == TRAIN)
     chosen = choose_codec([read.texts[int(row)] for row in train], config)
-    parts = tokenise(chosen.codec, read.texts)
+    parts = list(chosen.codec.tokenise(read.texts))
     lengths = np.concatenate([part.lengths for part in parts])
     codec = chosen.codec.shortened(config.max_tokens or fitting_length(lengths[train]))
     write(codec, parts, path)
@@ -105,11 +105,6 @@ def choose_codec(texts: Sequence[str], config: RunConfig) -> _Chosen:
 
 def _codec(name: str, saved: str, max_tokens: int) -> TextCodec:
     return TextCodec(max_tokens=max_tokens, max_chars=max_chars_for(max_tokens), tokenizer=name, tokenizer_json=saved)
-
-
-def tokenise(codec: TextCodec, texts: Sequence[str]) -> list[Tokens]:
-    """All texts' tokens, a part after the other."""
-    return [codec.tokenise(texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
 
 
 def fitting_length(lengths: np.ndarray) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from records.errors import BundleError, InputError
 
@@ -17,7 +19,7 @@ MIN_TOKENS, MAX_TOKENS = 4, 512
 CHARS_PER_TOKEN = 32
 """What is read of a text, in characters for each token that is used: far more than any language needs, and a text of a
 megabyte takes milliseconds."""
-CHUNK = 10_000
+CHUNK = 2000
 """Texts that are tokenised at once: few enough for their tokens to take megabytes only."""
 
 
@@ -122,18 +124,35 @@ class TextCodec:
             InputError: One of them is not a text.
         """
         encoded = np.empty((len(raws), self.max_tokens), np.int32)
-        for start in range(0, len(raws), CHUNK):
-            encoded[start : start + CHUNK] = self.pad(self.tokenise(raws[start : start + CHUNK]))
+        start = 0
+        for part in self.tokenise(raws):
+            encoded[start : start + len(part.lengths)] = self.pad(part)
+            start += len(part.lengths)
         return encoded
 
-    def tokenise(self, raws: Sequence[str | bytes]) -> Tokens:
+    def tokenise(self, raws: Sequence[str | bytes]) -> Iterator[Tokens]:
         """The texts' tokens without padding, for whoever does not know yet how many are to be used.
+
+        Yields:
+            A part of the texts after the other; while one is gathered, the next is already cut into tokens.
 
         Raises:
             InputError: One of them is not a text.
         """
-        encoded = self._opened[0].encode_batch_fast([self.visible(raw) for raw in raws])
-        return _tokens([one.ids for one in encoded])
+        if len(raws) <= CHUNK:  # a request is not worth a thread
+            yield _tokens(self._encodings(raws))
+            return
+        with ThreadPoolExecutor(1) as pool:
+            coming: deque[Future[list[Encoding]]] = deque()
+            for start in range(0, len(raws), CHUNK):
+                coming.append(pool.submit(self._encodings, raws[start : start + CHUNK]))
+                if len(coming) > 1:
+                    yield _tokens(coming.popleft().result())
+            yield _tokens(coming.popleft().result())
+
+    def _encodings(self, raws: Sequence[str | bytes]) -> list[Encoding]:
+        encodings: list[Encoding] = self._opened[0].encode_batch_fast([self.visible(raw) for raw in raws])
+        return encodings
 
     def pad(self, tokens: Tokens) -> np.ndarray:
         """Tokens as `<int32>[texts, max_tokens]`: cut, or filled up with zeros.
@@ -216,6 +235,7 @@ def _open(tokenizer_json: str, max_tokens: int) -> tuple[Tokenizer, int | None]:
     return tokenizer, empty[-1] if empty[-1] == one[-1] else None
 
 
-def _tokens(ids: list[list[int]]) -> Tokens:
+def _tokens(encodings: list[Encoding]) -> Tokens:
+    ids = [one.ids for one in encodings]
     lengths = np.fromiter(map(len, ids), np.int64, len(ids))
     return Tokens(np.fromiter(chain.from_iterable(ids), np.int32, int(lengths.sum())), lengths)

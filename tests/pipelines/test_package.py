@@ -21,6 +21,7 @@ from records.bundle import Engine, Manifest
 from records.candidate import Candidate
 from records.data import Split
 from records.errors import BundleError
+from records.task import MOST_LIKELY
 from records.trial import Run, Trial, TrialSpec, TrialState, Verdict
 from serving.bundle import open_bundle, verify
 from serving.model_store import folder_of, remove_unregistered
@@ -57,6 +58,7 @@ def parts(bench: Workbench, home: Home, run_record: Run) -> Package:
         candidate=candidate,
         prepared=bench.prepared,
         reading=evaluate(candidate, candidate, bench.prepared, bench.task, seed=0),
+        decision=MOST_LIKELY,
         write_papers=lambda manifest: (f"<h1>{manifest.name}</h1>", f"# {manifest.name}"),
     )
 
@@ -192,7 +194,7 @@ from tests.tiny import make_prepared
 from pipelines.bench import open_bench
 from pipelines.evaluate import evaluate
 from records.config import RunConfig
-from records.task import get_task
+from records.task import MOST_LIKELY, get_task
 from records.trial import Run, RunState
 from store.database import open_database
 from store.home import open_home
@@ -205,6 +207,7 @@ run = Run(id="run1", name="tiny", state=RunState.RUNNING, config={}, task="class
           started_at="2026-01-01T00:00:00+00:00")
 parts = packaging.Package(run=run, task=bench.task, candidate=candidate, prepared=prepared,
     reading=evaluate(candidate, candidate, prepared, bench.task, seed=0),
+    decision=MOST_LIKELY,
     write_papers=lambda manifest: ("<h1>x</h1>", "# x"))
 packaging.package(parts, home, Registry(open_database(home)))
 """

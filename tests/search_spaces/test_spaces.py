@@ -11,42 +11,28 @@ import numpy as np
 import pytest
 
 from records.config import RunConfig
-from records.data import DataSpec, InputKind
+from records.data import DataSpec
 from records.errors import ConfigError
 from records.task import get_task
 from search_spaces import heads
 from search_spaces.catalog import SPACES, load_space, open_spaces
 from search_spaces.portfolio import PORTFOLIO, portfolio
 from search_spaces.space import Replay, Space, read
+from tests.search_spaces.specs import (
+    PAIRS,
+    SPECS,
+    inputs_for,
+    loss_targets_for,
+    make_spec,
+    output_shape,
+    task_of,
+    trained_spec,
+)
 
 TASK = get_task("classification")
+IMAGE_SPACES = [name for name, kind in PAIRS if kind == "image"]
 GOLDEN = Path(__file__).parent / "golden" / "hyperparameters.json"
 NUM_FEATURES = 13
-
-
-def make_spec(height: int = 11, width: int = 9, channels: int = 3) -> DataSpec:
-    return DataSpec(
-        kind=InputKind.IMAGE,
-        input_shape=(height, width, channels),
-        dtype="uint8",
-        labels=("a", "b", "c", "d", "e"),
-        label_counts=(7, 5, 3, 2, 1),
-    )
-
-
-def trained_spec(space: Space, spec: DataSpec, values: dict) -> DataSpec:  # type: ignore[type-arg]
-    """What `build` is given: a space with an encoder builds a head on its features."""
-    if space.encoder is None:
-        return spec
-    shape = space.encoder(values, spec).output_shape[1:]
-    return dataclasses.replace(spec, input_shape=shape, dtype="float32")
-
-
-def inputs_for(spec: DataSpec, count: int = 2) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    if spec.dtype == "uint8":
-        return rng.integers(0, 256, (count, *spec.input_shape)).astype(np.uint8)
-    return rng.normal(size=(count, *spec.input_shape)).astype(np.float32)
 
 
 def sample(space: Space, spec: DataSpec, seed: int) -> dict:  # type: ignore[type-arg]
@@ -58,22 +44,23 @@ def sample(space: Space, spec: DataSpec, seed: int) -> dict:  # type: ignore[typ
 
 
 def check_space(space: Space, spec: DataSpec, tmp_path: Path) -> None:
-    """The contract: every configuration builds, answers with probabilities, learns in every weight, and is saved."""
+    """The contract: every configuration builds, answers in the task's shape, learns in every weight, and is saved."""
     for seed in range(2 if space.encoder else 4):  # loading a backbone takes seconds
         values = read(space, {} if seed == 0 else sample(space, spec, seed), spec)
         given = trained_spec(space, spec, values)
-        model = space.build(values, given, TASK)
+        model = space.build(values, given, task_of(spec))
         inputs = inputs_for(given)
-        probabilities = np.asarray(model(inputs))
-        assert probabilities.shape == (2, spec.num_classes)
-        np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
+        predictions = np.asarray(model(inputs))
+        assert predictions.shape == (2, *output_shape(spec)) and np.isfinite(predictions).all()
+        if spec.labels:
+            np.testing.assert_allclose(predictions.sum(axis=1), 1.0, atol=1e-5)
         assert not getattr(model, "compiled", False)
         json.dumps(values)  # a trial's row holds them
         dataclasses.asdict(space.recipe(values))
     path = tmp_path / "model.keras"
     model.save(path)
     again = keras.saving.load_model(path, compile=False, safe_mode=True)
-    np.testing.assert_allclose(np.asarray(again(inputs)), probabilities, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(again(inputs)), predictions, rtol=1e-5, atol=1e-6)
     check_one_step_changes_every_weight(space, spec)
 
 
@@ -81,22 +68,28 @@ def check_one_step_changes_every_weight(space: Space, spec: DataSpec) -> None:
     keras.utils.set_random_seed(1)
     values = read(space, {}, spec)
     given = trained_spec(space, spec, values)
-    model = space.build(values, given, TASK)
+    model = space.build(values, given, task_of(spec))
     view, from_logits = heads.training_view(model)
-    view.compile(keras.optimizers.Adam(1e-2), heads.HEADS[TASK.name].loss(from_logits))
+    view.compile(keras.optimizers.Adam(1e-2), heads.HEADS[spec.task].loss(spec, from_logits))
     before = [np.asarray(weight) for weight in model.trainable_weights]
     for _ in range(2):  # a last layer that starts at 0 passes no gradient on in the first step
-        view.train_on_batch(inputs_for(given, 8), np.eye(spec.num_classes, dtype=np.float32)[np.arange(8) % 5])
+        view.train_on_batch(inputs_for(given, 8), loss_targets_for(spec, 8))
     for weight, old in zip(model.trainable_weights, before, strict=True):
         assert not np.array_equal(np.asarray(weight), old), weight.path
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_space_contract(name: str, tmp_path: Path) -> None:
-    check_space(SPACES[name], make_spec(), tmp_path)
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_space_contract(name: str, kind: str, tmp_path: Path) -> None:
+    check_space(SPACES[name], SPECS[kind], tmp_path)
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("kind", SPECS)
+def test_every_kind_has_a_floor_and_something_to_search(kind: str) -> None:
+    names = [name for name, called in PAIRS if called == kind]
+    assert names[0] == "floor" and len(names) > 1
+
+
+@pytest.mark.parametrize("name", IMAGE_SPACES)
 @pytest.mark.parametrize("shape", [(4, 4, 1), (8, 8, 1), (37, 150, 3)])
 def test_space_builds_for_every_shape(name: str, shape: tuple[int, int, int]) -> None:
     space, spec = SPACES[name], make_spec(*shape)
@@ -108,10 +101,10 @@ def test_space_builds_for_every_shape(name: str, shape: tuple[int, int, int]) ->
 def test_hyperparameters_are_those_that_trials_were_stored_with() -> None:
     """Renaming one, or moving a range, makes earlier trials unreadable: then this file changes, knowingly."""
     found = {}
-    for name, space in SPACES.items():
+    for name, kind in PAIRS:
         hp = keras_tuner.HyperParameters()
-        space.choices(hp, make_spec())
-        found[name] = {parameter.name: described(parameter) for parameter in hp.space}
+        SPACES[name].choices(hp, SPECS[kind])
+        found[f"{name}, {kind}"] = {parameter.name: described(parameter) for parameter in hp.space}
     assert found == json.loads(GOLDEN.read_text())
 
 
@@ -122,10 +115,10 @@ def described(parameter: keras_tuner.engine.hyperparameters.HyperParameter) -> l
     return [*config.get("values", ["boolean"]), "default", config["default"]]
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_names_begin_with_the_space(name: str) -> None:
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_names_begin_with_the_space(name: str, kind: str) -> None:
     hp = keras_tuner.HyperParameters()
-    SPACES[name].choices(hp, make_spec())
+    SPACES[name].choices(hp, SPECS[kind])
     assert all(parameter.name.startswith(f"{name}/") for parameter in hp.space)
 
 
@@ -199,7 +192,8 @@ def test_replay_answers_like_the_search_did() -> None:
 def test_portfolio_entries_name_hyperparameters_that_exist() -> None:
     for entry in PORTFOLIO:
         hp = keras_tuner.HyperParameters()
-        SPACES[entry.space].choices(hp, make_spec())
+        kind = next(kind for name, kind in PAIRS if name == entry.space)
+        SPACES[entry.space].choices(hp, SPECS[kind])
         known = {parameter.name: parameter for parameter in hp.space}
         for name, value in entry.values.items():
             assert name in known
@@ -207,6 +201,9 @@ def test_portfolio_entries_name_hyperparameters_that_exist() -> None:
                 assert value in known[name].values
     assert portfolio(make_spec(8, 8, 1), set(SPACES))[0].space == "cnn"
     assert portfolio(make_spec(160, 160, 3), set(SPACES))[0].space == "frozen_backbone"
+    for kind, spec in SPECS.items():
+        fitting = {name for name, called in PAIRS if called == kind}
+        assert portfolio(spec, fitting), kind
 
 
 OWN_SPACE = """
@@ -258,7 +255,7 @@ def test_a_space_that_cannot_be_used_is_refused(tmp_path: Path, text: str | None
 
 
 def test_an_unknown_space_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="no search space 'resnet'. Known: floor, cnn, frozen_backbone"):
+    with pytest.raises(ConfigError, match="no search space 'resnet'. Known: floor, frozen_backbone, finetuned_backbone, cnn"):
         open_spaces(RunConfig(data="x", spaces=("resnet",)), make_spec())
 
 

@@ -23,7 +23,7 @@ def main() -> None:
     from pipelines.package import Package, package
     from pipelines.reporting.papers import papers
     from records.config import RunConfig
-    from records.task import get_task
+    from records.task import MOST_LIKELY, get_task
     from records.trial import Run, RunState
     from serving.model_store import folder_of
     from store.database import open_database
@@ -50,7 +50,15 @@ def main() -> None:
         reading = evaluate(candidate, candidate, prepared, task, seed=0)
         source = dataclasses.replace(open_source(RunConfig(data="digits")), name="tiny")
         write = papers(run, source, prepared, [candidate.trial], candidate, reading, [], {})
-        parts = Package(run=run, task=task, candidate=candidate, prepared=prepared, reading=reading, write_papers=write)
+        parts = Package(
+            run=run,
+            task=task,
+            candidate=candidate,
+            prepared=prepared,
+            reading=reading,
+            decision=MOST_LIKELY,
+            write_papers=write,
+        )
         model, _ = package(parts, home, Registry(open_database(home)))
         target = GOLDEN / f"bundle_v{FORMAT_VERSION}"
         shutil.rmtree(target, ignore_errors=True)

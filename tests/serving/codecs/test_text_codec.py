@@ -14,7 +14,7 @@ from pipelines.preparing.vocabulary import learn_tokenizer
 from records.errors import BundleError, InputError
 from search_spaces.text_backbones import text_backbone_available, tokenizer_json
 from serving.codecs.catalog import load_codec
-from serving.codecs.text import TextCodec, max_chars_for
+from serving.codecs.text import CHUNK, TextCodec, max_chars_for
 
 TEXTS = ["The cat sat on the mat.", "Naïve cafés, 東京 and 123 things!", "good film , bad film", "aaa bbb"] * 5
 LEARNT = TextCodec(max_tokens=11, max_chars=400, tokenizer="learnt", tokenizer_json=learn_tokenizer(TEXTS))
@@ -48,7 +48,19 @@ def test_any_text_is_encoded_alike_alone_and_with_others(name: str, texts: list[
 @given(texts=st.lists(ANY_TEXT, min_size=1, max_size=4))
 def test_tokens_can_be_cut_later(name: str, texts: list[str]) -> None:
     codec, cut = CODECS[name], SHORTER[name]
-    np.testing.assert_array_equal(cut.pad(codec.tokenise(texts)), cut.encode_batch(texts))
+    (tokens,) = codec.tokenise(texts)
+    np.testing.assert_array_equal(cut.pad(tokens), cut.encode_batch(texts))
+
+
+def test_many_texts_keep_their_order() -> None:
+    texts = [f"part {number} {'x' * (number % 7)}" for number in range(2 * CHUNK + 3)]
+    encoded = LEARNT.encode_batch(texts)
+    assert [len(part.lengths) for part in LEARNT.tokenise(texts)] == [CHUNK, CHUNK, 3]
+    for row in (0, CHUNK - 1, CHUNK, 2 * CHUNK + 2):
+        np.testing.assert_array_equal(encoded[row], LEARNT.encode(texts[row]))
+    with pytest.raises(InputError):
+        LEARNT.encode_batch([*texts, 5])  # type: ignore[list-item]
+    assert LEARNT.encode_batch([]).shape == (0, 11)
 
 
 @pytest.mark.parametrize("name", CODECS)
