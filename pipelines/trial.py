@@ -16,11 +16,12 @@ import numpy as np
 
 from pipelines.batches import TrainingData
 from pipelines.features import cached_features, feature_data
-from pipelines.metrics import score, truth_of
-from pipelines.train import train
+from pipelines.folds import further_folds
+from pipelines.metrics import example_losses, score, truth_of
+from pipelines.train import History, train
 from records.data import Prepared, Split
 from records.task import Task
-from records.trial import Recipe, Report, TrialResult, TrialSpec, Values
+from records.trial import EpochReport, Recipe, Report, TrialResult, TrialSpec, Values, Verdict
 from search_spaces import heads
 from search_spaces.space import Space, read
 from store.files import writing
@@ -114,12 +115,12 @@ def run_trial(trial: TrialSpec, bench: Workbench, report: Report) -> TrialResult
     keras.utils.clear_session()
     planned = plan(bench, trial.space, trial.values, trial.seed, 0.7 * trial.max_seconds)
     left = trial.max_seconds - (time.perf_counter() - began)
-    history = train(planned.model, planned.recipe, planned.data, bench.task, report, max(left, 1.0))
+    history, judged = _train(planned, bench.task, report, max(left, 1.0))
     predict_seconds = _predict_seconds(planned) + planned.feature_seconds
     save(Path(trial.folder), planned.model, history.predictions)
     return TrialResult(
-        score=history.best_score,
-        loss=history.best_loss,
+        score=judged.metrics[bench.task.objective],
+        loss=judged.loss,
         best_step=history.best_step,
         steps=history.steps,
         planned_steps=history.planned_steps,
@@ -129,8 +130,44 @@ def run_trial(trial: TrialSpec, bench: Workbench, report: Report) -> TrialResult
         predict_seconds=predict_seconds,
         num_parameters=planned.model.count_params() + (planned.encoder.count_params() if planned.encoder else 0),
         peak_memory_bytes=peak_memory_bytes(),
-        metrics=score(bench.task, planned.data.validation_truth, history.predictions),
+        metrics=judged.metrics,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Judged:
+    """What a trial is compared by."""
+
+    metrics: dict[str, float]
+    loss: float
+
+
+def _train(planned: Plan, task: Task, report: Report, max_seconds: float) -> tuple[History, _Judged]:
+    """Trains on the given split and leaves its best weights in the network; where examples are few, judges by training
+    on the other folds too."""
+    stopped = False
+
+    def watched(epoch: EpochReport) -> Verdict:
+        nonlocal stopped
+        verdict = report(epoch)
+        stopped = verdict is Verdict.STOP
+        return verdict
+
+    folds = further_folds(planned.data, planned.recipe.seed)
+    initial = planned.model.get_weights() if folds else []
+    seconds = max_seconds / (1 + len(folds))
+    history = train(planned.model, planned.recipe, planned.data, task, watched, seconds)
+    rows, predictions = [planned.data.validation_rows], [history.predictions]
+    if folds and not stopped:
+        best = planned.model.get_weights()
+        for fold in folds:
+            planned.model.set_weights(initial)
+            again = train(planned.model, planned.recipe, fold, task, lambda _: Verdict.CONTINUE, seconds)
+            rows.append(fold.validation_rows)
+            predictions.append(again.predictions)
+        planned.model.set_weights(best)
+    truth, answers = planned.data.truth.of(np.concatenate(rows)), np.concatenate(predictions)
+    return history, _Judged(score(task, truth, answers), float(example_losses(task, truth, answers).mean()))
 
 
 def _predict_seconds(planned: Plan) -> float:

@@ -60,3 +60,22 @@ def test_changelog_is_about_this_version() -> None:
 def test_decisions_are_numbered_without_a_gap() -> None:
     numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("0*.md"))
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_flags_that_are_named_exist() -> None:
+    """In the README, and in every sentence that tells a person what to type."""
+    import typer.main
+
+    from pipelines.cli import app
+
+    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    known = {option for command in commands for parameter in command.params for option in parameter.opts}
+    known |= {"--help", "--debug", "--data-binary", "--data-raw", "--no-deps"}  # the last ones are curl's and pip's
+    for folder in ("pipelines", "serving", "search_spaces", "records", "ui", "store"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if path.name in ("page_server.py", "serve.py", "launch.py"):  # they call other programs
+                continue
+            for flag in re.findall(r"[\"'` ](--[a-z][a-z-]+)(?!.*var\()", path.read_text("utf-8")):
+                assert flag in known, f"{path.relative_to(ROOT)} names {flag}"
+    for flag in re.findall(r"(--[a-z][a-z-]+)", README):
+        assert flag in known, flag

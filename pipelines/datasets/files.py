@@ -63,9 +63,17 @@ def load(config: RunConfig) -> Source:
         examples = (
             (lambda: _texts(opened, text, findings)) if kind is InputKind.TEXT else (lambda: _series(opened, findings))
         )
+    channels: tuple[str, ...] = ()
+    if kind is InputKind.SERIES:
+        from pipelines.datasets.series_long import choose_long_columns  # it reads frames, as this does
+
+        chosen = choose_long_columns(head, config, target)
+        channels = chosen.channels
+        told += chosen.understood
     return Source(
         name=_name(asked),
         kind=kind,
+        channels=channels,
         fingerprint=fingerprint(files),
         examples=examples,
         frame=None if examples else lambda: _whole(opened, kind is InputKind.TABLE),

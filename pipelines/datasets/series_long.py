@@ -41,14 +41,14 @@ def choose_long_columns(frame: Frame, config: RunConfig, target: str) -> LongCol
     Raises:
         ConfigError: A column is not there, nothing says where a series begins, or there is no channel.
     """
-    for flag, name in (("series-id", config.series_id), ("time", config.time), ("split", config.split)):
+    for flag, name in (("id", config.series_id), ("time", config.time), ("split", config.split)):
         if name is not None and name not in frame.names:
             raise ConfigError(f"`{flag}`: there is no column {name!r}. The table has: {', '.join(frame.names)}.")
     free = [name for name in frame.names if name != target and name not in config.ignore]
     series = config.series_id or next((name for name in free if name.lower() in SERIES_NAMES), None)
     if series is None:
         raise ConfigError(
-            f"No column says to which series a row belongs. Name it with --series-id. The table has: {', '.join(free)}."
+            f"No column says to which series a row belongs. Name it with --id. The table has: {', '.join(free)}."
         )
     free = [name for name in free if name != series]
     time = config.time or next((name for name in free if name.lower() in TIME_NAMES), None)
@@ -57,7 +57,7 @@ def choose_long_columns(frame: Frame, config: RunConfig, target: str) -> LongCol
     channels = tuple(name for name in rest if _is_channel(frame, name))
     if not channels:
         raise ConfigError(f"No column holds the values of the series. Expected numbers in one of: {', '.join(rest)}.")
-    told = [Understood(what=f"Rows of the same {series} are one series.", override="--series-id")]
+    told = [Understood(what=f"Rows of the same {series} are one series.", override="--id")]
     if time is None:
         told.append(Understood(what="The steps of a series are in the order of the file.", override="--time"))
     else:

@@ -100,7 +100,7 @@ def _split_of(path: Path) -> Split | None:
 
 def _told(named: Sequence[TableFile], others: Sequence[Path]) -> list[Understood]:
     what = ", ".join(f"{file.path.name} is for {file.split}" for file in named)
-    told = [Understood(what=f"The files are taken as splits: {what}.", override="--data")]
+    told = [Understood(what=f"The files are taken as splits: {what}.")]
     if others:
         told.append(Understood(what=f"Other tables of the folder are left out: {listed([o.name for o in others])}."))
     return told

@@ -174,7 +174,7 @@ def _find_series(frame: Frame, config: RunConfig, times: Times, target: str) -> 
         codes, names = to_codes(frame.column(name))
         if 1 < len(names) <= frame.num_rows // 2 and _tells_apart(codes, times):
             what = f"The table holds {len(names)} series; the column {name} says to which one a row belongs."
-            return name, [Understood(what=what, override="--series-id")]
+            return name, [Understood(what=what, override="--id")]
     return None, []
 
 

@@ -60,7 +60,7 @@ def _refuse_doubled(rows: Rows, doubled: np.ndarray) -> None:
     raise DataError(
         f"{len(doubled)} steps{_where(rows, doubled)} have more than one row, the first at {_tell(rows, doubled)}. "
         f"Expected one row for each step of {rows.step.words}. If the table holds several series, name the column that "
-        f"tells them apart with --series-id; if clocks were put back, write the distance from UTC into the column "
+        f"tells them apart with --id; if clocks were put back, write the distance from UTC into the column "
         f"{rows.column}; else sum the rows up."
     )
 

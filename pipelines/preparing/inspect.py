@@ -192,7 +192,7 @@ def _constant(facts: Facts, keep: np.ndarray) -> list[Finding]:
         return []
     rows = np.flatnonzero(facts.constant & keep)
     what = f"{len(rows)} {facts.noun} hold one value throughout."
-    return finding(facts, "constant_images", Severity.WARNING, rows, what, "They were left in; look at them.")
+    return finding(facts, "constant", Severity.WARNING, rows, what, "They were left in; look at them.")
 
 
 def _straddling(facts: Facts, keep: np.ndarray) -> list[Finding]:

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipelines.preparing.draft import Amount
-from pipelines.preparing.facts import compile_group
+from pipelines.folds import is_cross_validated
+from pipelines.preparing.draft import Amount, Draft
+from pipelines.preparing.facts import TRAIN, VALIDATION, compile_group
 from pipelines.preparing.kinds import check_task, preparer
 from pipelines.preparing.prepared_files import FORMAT, INPUTS, load_prepared, save
 from records.config import RunConfig
-from records.data import Prepared, Source
+from records.data import Finding, Prepared, Severity, Source
 from records.errors import StoreError
 from store.files import sync_folder, writing
 from store.home import Home
@@ -109,7 +110,7 @@ def _make(source: Source, config: RunConfig, partial: Path, known: str | None, a
     folder = partial.parent / fingerprint
     if known is None and (ready := _reuse(folder)) is not None:
         return ready
-    draft = replace(draft, findings=(*draft.findings, *source.findings))
+    draft = replace(draft, findings=(*draft.findings, *source.findings, *_few(draft)))
     save(draft, partial, fingerprint, source.understood)
     sync_folder(partial)
     if folder.exists():  # damaged
@@ -121,3 +122,13 @@ def _make(source: Source, config: RunConfig, partial: Path, known: str | None, a
             raise
     sync_folder(folder.parent)
     return load_prepared(folder)
+
+
+def _few(draft: Draft) -> list[Finding]:
+    """How trials will be judged where a validation split alone says too little."""
+    count = int(((draft.codes == TRAIN) | (draft.codes == VALIDATION)).sum())
+    if not is_cross_validated(draft.spec.kind, count):
+        return []
+    what = f"There are only {count} examples to learn from and to choose by."
+    done = "Each trial is judged by cross-validation: on every one of them, trained without it."
+    return [Finding(code="cross_validation", severity=Severity.INFO, what=what, done=done, count=count)]

@@ -145,7 +145,7 @@ def test_dataset_of_look_alikes_is_left_alone() -> None:
     assert "alike" in found and "near_duplicates" not in found
 
 
-def test_constant_images_rare_classes_and_imbalance_are_reported() -> None:
+def test_constant_ones_rare_classes_and_imbalance_are_reported() -> None:
     case = Case(plain=0)
     for number in range(45):
         case.add(picture(number), CAT)
@@ -154,7 +154,7 @@ def test_constant_images_rare_classes_and_imbalance_are_reported() -> None:
     case.add(np.full((40, 50, 3), 9, np.uint8), DOG)
     inspected, found = case.inspect()
     assert left_out(inspected) == []
-    assert found["constant_images"].examples == ("e48",)
+    assert found["constant"].examples == ("e48",)
     assert found["few"].what == "1 classes have fewer than 10 images to train on: dog."
     assert "cat has 11 times as many images as dog" in found["imbalance"].what
     assert "roc_auc" in found["imbalance"].done

@@ -112,7 +112,7 @@ def test_what_cannot_be_used_is_refused(columns: dict[str, Any], message: str) -
 
 
 def test_columns_that_are_not_there() -> None:
-    with pytest.raises(ConfigError, match="`series-id`: there is no column 'who'. The table has: id, time"):
+    with pytest.raises(ConfigError, match="`id`: there is no column 'who'. The table has: id, time"):
         read(make_frame(), RunConfig(data="x", series_id="who"))
     with pytest.raises(ConfigError, match="No column says to which series a row belongs"):
         read(make_frame(id=None))

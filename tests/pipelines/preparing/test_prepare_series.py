@@ -128,7 +128,7 @@ def test_copies_empty_infinite_and_constant_series_are_found(tmp_path: Path) -> 
     assert found["unreadable"].what == (
         "2 series cannot be read. The first, walk 5: The series is empty. Expected at least one step."
     )
-    assert found["exact_duplicates"].count == 1 and found["constant_images"].examples == ("walk 9",)
+    assert found["exact_duplicates"].count == 1 and found["constant"].examples == ("walk 9",)
 
 
 def test_channels_that_tell_nothing_are_named(tmp_path: Path) -> None:
