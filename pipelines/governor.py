@@ -20,6 +20,8 @@ PACKAGE_SECONDS = 12.0
 """Export, parity check, report, card and registration of a small network."""
 PACKAGE_SECONDS_PER_PARAMETER = 4e-6
 """What a large one costs more: it is built again, saved, exported, loaded twice and copied."""
+EVALUATE_SECONDS_PER_EXAMPLE = 6e-4
+"""Of the test split: two thousand resamples of three models take so long on two slow cores."""
 SHORTEST_TRIAL = 4.0
 """A trial with less time than this learns nothing that counts."""
 LARGEST_SHARE = 0.25
@@ -63,10 +65,11 @@ class Governor:
 
     def finish_seconds(self, best: Trial | None) -> float:
         """What evaluating and packaging `best` and the floor will take."""
+        always = PACKAGE_SECONDS + EVALUATE_SECONDS_PER_EXAMPLE * self.num_test
         if best is None or best.result is None:
-            return PACKAGE_SECONDS
+            return always
         predicting = 2.0 * self.num_test * best.result.predict_seconds
-        return PACKAGE_SECONDS + PACKAGE_SECONDS_PER_PARAMETER * best.result.num_parameters + predicting
+        return always + PACKAGE_SECONDS_PER_PARAMETER * best.result.num_parameters + predicting
 
     def refit_seconds(self, best: Trial | None) -> float:
         """What the last fit of `best` will take; 0 for the floor, which is not fitted again."""
