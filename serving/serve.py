@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,14 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 import httpx
-import psutil
 
 from records.errors import BundleError, ConfigError, KerasmithError
 from serving.address import Address, listenable
 from serving.bundle import verify
+from serving.children import end, signals_set
 from serving.lifeline import PARENT
 from serving.model_store import folder_of
 from serving.settings import Settings
@@ -62,7 +60,7 @@ def serve(
     """
     settings = find_model(home, ref, workers)
     stop = threading.Event()
-    with _signals(stop), running(settings, host, port, stop) as server:
+    with signals_set(stop), running(settings, host, port, stop) as server:
         if on_ready is not None and not stop.is_set():
             on_ready(settings.ref, server.url)
         while not stop.wait(0.2):
@@ -130,21 +128,7 @@ class RunningServer:
 
     def stop(self) -> None:
         """Lets it finish what it is answering; kills what is left after a while, or at once when interrupted."""
-        try:
-            family = psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            family = []
-        try:
-            self.process.terminate()
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            self.process.kill()
-            self.process.wait()
-            for child in family:
-                if child.is_running():
-                    child.kill()
+        end(self.process, STOP_SECONDS)
 
 
 @contextmanager
@@ -192,25 +176,3 @@ def _environment(settings: Settings, scratch: Path) -> dict[str, str]:
         PARENT: str(os.getpid()),
         "PYTHONSAFEPATH": "1",  # a folder `records` or `serving` where the user stands is not ours
     }
-
-
-@contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM sets `stop`; a second one interrupts the stopping."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

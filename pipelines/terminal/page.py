@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from pipelines.terminal.page_server import SERVER, running_page
 from serving.address import Address, listenable
+from serving.children import signals_set
 from serving.client import Client
 from serving.serve import RunningServer, find_model, running
 from store.database import open_database
@@ -51,7 +50,7 @@ def open_page(
     """
     address = listenable(host, port)
     stop = threading.Event()
-    with _signals(stop), _server(home, model, server_url, stop) as (url, server):
+    with signals_set(stop), _server(home, model, server_url, stop) as (url, server):
         if not stop.is_set():
             _show(home, address, url, server, stop, on_ready)
 
@@ -60,7 +59,7 @@ def run_page(home: Home, host: str, port: int, server_url: str | None, on_ready:
     """The page alone, until Ctrl-C or SIGTERM; it asks `server_url`. Raises what `open_page` raises."""
     address = listenable(host, port)
     stop = threading.Event()
-    with _signals(stop):
+    with signals_set(stop):
         _show(home, address, server_url, None, stop, on_ready)
 
 
@@ -110,25 +109,3 @@ def _any_model(home: Home) -> bool:
         return bool(Registry(engine).versions())
     finally:
         engine.dispose()
-
-
-@contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM sets `stop`; a second one interrupts the stopping."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
 from records.errors import KerasmithError
 from serving.address import Address
+from serving.children import end
 from serving.lifeline import PARENT
 from store.home import Home
 
@@ -62,21 +62,7 @@ class RunningPage:
 
     def stop(self) -> None:
         """Ends it, with what it started; kills what is left after a while."""
-        try:
-            family = psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            family = []
-        try:
-            self.process.terminate()
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            self.process.kill()
-            self.process.wait()
-            for child in family:
-                if child.is_running():
-                    child.kill()
+        end(self.process, STOP_SECONDS)
 
 
 @contextmanager

@@ -11,6 +11,22 @@ from serving.codecs.cells import shown
 Made = TypeVar("Made")
 
 
+def values_of(cls: Any, saved: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a codec as `codec.json` holds them, without its kind; lists become tuples.
+
+    Raises:
+        BundleError: A field is missing or unknown, or the kind is another one.
+    """
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.items() if name != "kind"}
+    known = {field.name for field in fields(cls)}
+    if values.keys() != known or saved.get("kind") != cls.kind:
+        raise BundleError(
+            f"codec.json does not describe the codec of {cls.kind} data. Expected kind {cls.kind!r} and the fields "
+            f"{', '.join(sorted(known))}. Received: {', '.join(sorted(saved))}."
+        )
+    return values
+
+
 def check(right: bool, name: str, expected: str, received: object) -> None:
     """Raises a `BundleError` where a field of the column `name` is not right."""
     if not right:

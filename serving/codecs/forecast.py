@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from records.errors import BundleError, InputError
 from serving.codecs.calendar import PARTS, Step, Unit, calendar_columns, part_names
+from serving.codecs.fields import values_of
 from serving.codecs.forecast_rows import Row, check_columns, check_grid, read_column, read_times, split_raw
 from serving.codecs.times import FORMS, format_time
 from serving.codecs.windows import Covariate, Windows, encode_windows
@@ -103,13 +104,7 @@ class ForecastCodec:
         Raises:
             BundleError: A field is missing, unknown or out of range.
         """
-        values = {name: value for name, value in saved.items() if name != "kind"}
-        known = {field.name for field in fields(cls)}
-        if values.keys() != known or saved.get("kind") != cls.kind:
-            raise BundleError(
-                f"codec.json does not describe a forecast codec. Expected kind 'forecast' and the fields "
-                f"{', '.join(sorted(known))}. Received: {', '.join(sorted(saved))}."
-            )
+        values = values_of(cls, saved)
         try:
             values["step"] = Step(Unit(values["step"]["unit"]), values["step"]["count"])
             for name in ("past", "known"):

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from records.errors import BundleError, InputError
+from serving.codecs.fields import values_of
 from serving.codecs.pixels import flatten, from_array
 from serving.codecs.sniff import LOOKED_AT, describe_bytes
 
@@ -86,14 +87,7 @@ class ImageCodec:
         Raises:
             BundleError: A field is missing, unknown or out of range.
         """
-        values = {name: value for name, value in saved.items() if name != "kind"}
-        known = {field.name for field in fields(cls)}
-        if values.keys() != known or saved.get("kind") != cls.kind:
-            raise BundleError(
-                f"codec.json does not describe an image codec. Expected kind 'image' and the fields "
-                f"{', '.join(sorted(known))}. Received: {', '.join(sorted(saved))}."
-            )
-        return cls(**values)
+        return cls(**values_of(cls, saved))
 
     def encode(self, raw: bytes | Path | np.ndarray) -> np.ndarray:
         """One image, upright, over white, stretched to the codec's size.

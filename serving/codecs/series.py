@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from records.errors import BundleError, InputError
+from serving.codecs.fields import values_of
 
 MOST_STEPS_READ = 20_000
 """Of one series; what is beyond `max_steps` is read and not used."""
@@ -68,15 +69,7 @@ class SeriesCodec:
         Raises:
             BundleError: A field is missing, unknown or out of range.
         """
-        values = {name: value for name, value in saved.items() if name != "kind"}
-        known = {field.name for field in fields(cls)}
-        if values.keys() != known or saved.get("kind") != cls.kind:
-            raise BundleError(
-                f"codec.json does not describe a series codec. Expected kind 'series' and the fields "
-                f"{', '.join(sorted(known))}. Received: {', '.join(sorted(saved))}."
-            )
-        frozen: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-        return cls(**frozen)
+        return cls(**values_of(cls, saved))
 
     def encode(self, raw: np.ndarray | Sequence[Any]) -> np.ndarray:
         """One series.

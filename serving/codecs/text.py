@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from records.errors import BundleError, InputError
+from serving.codecs.fields import values_of
 
 MIN_TOKENS, MAX_TOKENS = 4, 512
 CHARS_PER_TOKEN = 32
@@ -88,14 +89,7 @@ class TextCodec:
         Raises:
             BundleError: A field is missing, unknown or out of range.
         """
-        values = {name: value for name, value in saved.items() if name != "kind"}
-        known = {one.name for one in fields(cls)}
-        if values.keys() != known or saved.get("kind") != cls.kind:
-            raise BundleError(
-                f"codec.json does not describe a text codec. Expected kind 'text' and the fields "
-                f"{', '.join(sorted(known))}. Received: {', '.join(sorted(saved))}."
-            )
-        return cls(**values)
+        return cls(**values_of(cls, saved))
 
     def encode(self, raw: str | bytes) -> np.ndarray:
         """The ids of a text's tokens, then zeros.

@@ -163,7 +163,7 @@ def test_too_many_bytes_are_refused(tmp_path: Path) -> None:
 def test_json_round_trip_and_its_errors() -> None:
     saved = CODEC.to_json()
     assert ImageCodec.from_json(saved) == CODEC
-    with pytest.raises(BundleError, match="does not describe an image codec"):
+    with pytest.raises(BundleError, match="does not describe the codec of image"):
         ImageCodec.from_json({name: value for name, value in saved.items() if name != "width"})
     with pytest.raises(BundleError, match="height is wrong. Expected an integer from 4 to 1024. Received: '7'"):
         ImageCodec.from_json({**saved, "height": "7"})

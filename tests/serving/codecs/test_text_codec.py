@@ -144,8 +144,8 @@ def test_saved_and_loaded() -> None:
         ({"tokenizer": ""}, "tokenizer is wrong. Expected a name"),
         ({"tokenizer_json": "{"}, "tokenizer cannot be read"),
         ({"tokenizer_json": None}, "tokenizer cannot be read"),
-        ({"kind": "image"}, "does not describe a text codec"),
-        ({"extra": 1}, "does not describe a text codec"),
+        ({"kind": "image"}, "does not describe the codec of text"),
+        ({"extra": 1}, "does not describe the codec of text"),
     ],
 )
 def test_damaged_codecs_are_refused(change: dict[str, object], words: str) -> None:
