@@ -24,7 +24,9 @@ def make_data(num_train: int = 60, num_validation: int = 30, clusters: np.ndarra
     )
 
 
-@pytest.mark.parametrize(("num_train", "num_validation", "folds"), [(60, 30, 2), (85, 15, 4), (200, 30, 4), (30, 30, 1)])
+@pytest.mark.parametrize(
+    ("num_train", "num_validation", "folds"), [(60, 30, 2), (85, 15, 4), (200, 30, 4), (30, 30, 1)]
+)
 def test_each_example_is_validated_on_once(num_train: int, num_validation: int, folds: int) -> None:
     data = make_data(num_train, num_validation)
     further = further_folds(data, seed=3)

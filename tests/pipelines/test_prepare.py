@@ -47,7 +47,7 @@ def test_arrays_are_what_serving_would_make_of_the_files(pets: Path, home: Home)
     seen: list[tuple[int, int | None]] = []
     prepared = run(pets, home, lambda done, total: seen.append((done, total)))
     assert prepared.spec.input_shape == prepared.inputs.shape[1:] == (40, 50, 3)
-    assert prepared.spec.labels == ("cat", "dog") and prepared.spec.label_counts == (14, 14)
+    assert prepared.spec.labels == ("cat", "dog") and prepared.spec.label_counts == (10, 10)
     codec = load_codec(prepared.codec)
     for row in (0, 7, 39):
         np.testing.assert_array_equal(prepared.inputs[row], codec.encode((pets / prepared.ids[row]).read_bytes()))
@@ -114,7 +114,7 @@ def test_bad_files_are_left_out_and_told(pets: Path, home: Home) -> None:
     found = {finding.code: finding for finding in prepared.findings}
     assert found["unreadable"].examples == ("cat/cut.jpg", "cat/story.jpg")
     assert len(prepared.ids) == 40 and "cat/story.jpg" not in prepared.ids
-    assert list(found) == ["counts", "splits", "unreadable"]
+    assert list(found) == ["counts", "splits", "unreadable", "cross_validation"]
 
 
 def test_labels_without_training_images_leave_no_gap(tmp_path: Path, home: Home) -> None:

@@ -255,7 +255,9 @@ def test_a_space_that_cannot_be_used_is_refused(tmp_path: Path, text: str | None
 
 
 def test_an_unknown_space_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="no search space 'resnet'. Known: floor, frozen_backbone, finetuned_backbone, cnn"):
+    with pytest.raises(
+        ConfigError, match="no search space 'resnet'. Known: floor, frozen_backbone, finetuned_backbone, cnn"
+    ):
         open_spaces(RunConfig(data="x", spaces=("resnet",)), make_spec())
 
 
