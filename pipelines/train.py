@@ -198,10 +198,10 @@ class _Loop:
 
     def _keep_if_better(self, value: float, loss: float, predictions: np.ndarray) -> None:
         """Few validation examples soon have the same score for ever: of equal scores the lower loss is better."""
-        first = self.best_weights is None
-        better = first or self.task.direction.better(value, self.best_score)
+        better = self.best_weights is None or self.task.direction.better(value, self.best_score)
+        better = better or (value == self.best_score and loss < self.best_loss)
         self.epochs_without_better = 0 if better else self.epochs_without_better + 1
-        if not better and not (value == self.best_score and loss < self.best_loss):
+        if not better:
             return
         self.best_score, self.best_loss, self.best_step, self.best_predictions = value, loss, self.step, predictions
         self.best_weights = self.model.get_weights()

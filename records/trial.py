@@ -42,7 +42,7 @@ class Recipe:
     """Part of all steps in which the learning rate rises from 0."""
     label_smoothing: float = 0.0
     patience: int = 8
-    """Epochs without a better validation score before training stops."""
+    """Epochs without a better validation score, or a lower loss at the same score, before training stops."""
     flip: bool = False
     """Mirror half of the training images left to right."""
     crop_fraction: float = 0.0
