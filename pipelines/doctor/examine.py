@@ -133,10 +133,17 @@ def home_check(home: Home) -> Check:
 def weights_check() -> Check:
     """Pretrained backbones whose weights are on this machine."""
     from search_spaces.backbones import available
+    from search_spaces.text_backbones import TEXT_BACKBONES, text_backbone_available
 
     usable, missing = available()
+    for name in TEXT_BACKBONES:
+        reason = text_backbone_available(name)
+        if reason is None:
+            usable.append(name)
+        else:
+            missing.append((name, reason))
     what = f"Installed: {', '.join(usable) or 'none'}."
     if not missing:
         return Check(name="pretrained weights", ok=True, what=what)
-    what += " Photographs are learnt much better with them."
+    what += " Photographs and texts are learnt much better with them."
     return Check(name="pretrained weights", ok=None, what=what, fix=" ".join(reason for _, reason in missing))
