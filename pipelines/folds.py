@@ -1,4 +1,4 @@
-"""Cross-validation where examples are few: a handful of validation examples cannot tell which of two models is better."""
+"""Cross-validation where examples are few: a handful of them cannot tell which of two models is better."""
 
 from __future__ import annotations
 
