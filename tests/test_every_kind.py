@@ -107,9 +107,9 @@ def line_of(prepared: Prepared, row: int, path: Path) -> dict[str, str]:
 
 
 def series_of(prepared: Prepared, row: int, path: Path) -> Any:
-    number = int(prepared.ids[row].split()[-1])
-    data = path.read_text().split("@data\n")[1].splitlines()
-    return [float(value) for value in data[number - 1].split(":")[0].split(",")]
+    """The series of the line that an id such as "waves.ts:17" names."""
+    line = path.read_text().splitlines()[int(prepared.ids[row].split(":")[-1]) - 1]
+    return [float(value) for value in line.split(":")[0].split(",")]
 
 
 @dataclass(frozen=True)
