@@ -23,7 +23,7 @@ from benchmarks.cells import Cell, run
 
 FILES = (
     "pipelines/search.py",
-    "pipelines/proposals.py",
+    "pipelines/proposing/estimator.py",
     "pipelines/trial.py",
     "pipelines/train.py",
     "pipelines/batches.py",
@@ -34,6 +34,10 @@ FILES = (
     "search_spaces/heads.py",
     "search_spaces/recipes.py",
     "store/ledger.py",
+    "store/leases.py",
+    "pipelines/choosing.py",
+    "pipelines/checkpoint.py",
+    "pipelines/kept.py",
     "store/database.py",
     "benchmarks/search_overhead.py",
 )
@@ -89,18 +93,14 @@ def make_bench(folder: Path, epochs: int) -> Any:
     return dataclasses.replace(bench, spaces={**bench.spaces, "cnn": dataclasses.replace(CNN, recipe=recipe)})
 
 
-def searched(bench: Any, num_trials: int) -> tuple[float, list[tuple[str, dict[str, Any], int]]]:
-    """Seconds of a search, and the configurations that it tried."""
-    from pipelines.governor import Governor
-    from pipelines.search import search
-    from records.config import RunConfig
+def start_run(home: Any) -> tuple[Any, Any, str]:
+    """The database's engine, the ledger, and the id of a run that has begun."""
     from records.trial import Run, RunState
     from store.database import open_database
     from store.ledger import Ledger
 
-    ledger = Ledger(open_database(bench.home))
-    run_id = f"run{time.monotonic_ns()}"
-    config = RunConfig(data="digits", max_trials=num_trials)
+    engine = open_database(home)
+    ledger, run_id = Ledger(engine), f"run{time.monotonic_ns()}"
     ledger.start_run(
         Run(
             id=run_id,
@@ -112,9 +112,27 @@ def searched(bench: Any, num_trials: int) -> tuple[float, list[tuple[str, dict[s
             started_at=datetime.now(UTC).isoformat(),
         )
     )
+    return engine, ledger, run_id
+
+
+def searched(bench: Any, num_trials: int) -> tuple[float, list[tuple[str, dict[str, Any], int]]]:
+    """Seconds of a search, and the configurations that it tried."""
+    from pipelines.governor import Governor
+    from pipelines.search import Assignment, search
+    from records.config import RunConfig
+    from store.leases import Leases
+
+    engine, ledger, run_id = start_run(bench.home)
+    assignment = Assignment(
+        run_id=run_id,
+        worker="benchmark",
+        config=RunConfig(data="digits", max_trials=num_trials, warm_start=False),
+        governor=Governor(started=time.monotonic(), deadline=time.monotonic() + 36_000),
+        folder=bench.home.run_folder(run_id),
+        stop_requested=lambda: False,
+    )
     began = time.perf_counter()
-    governor = Governor(started=time.monotonic(), deadline=time.monotonic() + 36_000)
-    search(run_id, ledger, bench, config, governor, bench.home.run_folder(run_id), lambda: False)
+    search(assignment, bench, ledger, Leases(engine))
     seconds = time.perf_counter() - began
     trials = ledger.trials(run_id)
     if any(trial.error for trial in trials):

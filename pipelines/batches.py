@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pipelines.metrics import Truth
 from records.data import DataSpec
 from records.trial import Recipe
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +59,77 @@ def steps_per_epoch(num_examples: int, batch_size: int) -> int:
     return -(-num_examples // batch_size)
 
 
-def training_batches(data: TrainingData, recipe: Recipe) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def training_batches(
+    data: TrainingData, recipe: Recipe, start_step: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Endless batches, pass after pass, each pass in an order of its own.
+
+    Args:
+        data: Arrays and rows.
+        recipe: Batch size, seed and augmentation.
+        start_step: Batches that were taken before: those that follow are the same as without a break.
 
     Yields:
         Inputs `[batch, ...]` in the arrays' own dtype, and what `loss_targets` gives.
     """
-    pass_number = 0
+    pass_number, first = divmod(start_step, steps_per_epoch(len(data.train_rows), recipe.batch_size))
     while True:
-        rng = np.random.default_rng((recipe.seed, pass_number))
-        order = rng.permutation(data.train_rows)
-        for start in range(0, len(order), recipe.batch_size):
+        order = np.random.default_rng((recipe.seed, pass_number)).permutation(data.train_rows)
+        for start in range(first * recipe.batch_size, len(order), recipe.batch_size):
             # sorted rows read a memory map forwards; the order inside a batch does not matter to a mean
             rows = np.sort(order[start : start + recipe.batch_size])
-            yield augment(data.inputs[rows], recipe, rng), loss_targets(data, rows, recipe)
-        pass_number += 1
+            inputs = data.inputs[rows]
+            if recipe.flip or recipe.crop_fraction:
+                # numbers of its own, so that a batch does not depend on those before it; with a last 0: the order's
+                rng = np.random.default_rng((recipe.seed, pass_number, start + 1))
+                inputs = augment(inputs, recipe, rng)
+            yield inputs, loss_targets(data, rows, recipe)
+        pass_number, first = pass_number + 1, 0
+
+
+def prefetched(items: Iterator[T], ahead: int) -> Iterator[T]:
+    """The same items in the same order, `ahead` of them made ready by a thread while the one at hand is used.
+
+    What making an item raises is raised to whoever takes it. The thread ends when this iterator is closed or forgotten.
+
+    Args:
+        items: Used by the thread alone from then on.
+        ahead: 0: no thread.
+    """
+    if ahead < 1:
+        yield from items
+        return
+    ready: queue.Queue[tuple[list[T], BaseException | None]] = queue.Queue(ahead)
+    closed = threading.Event()
+    thread = threading.Thread(target=_fill, args=(items, ready, closed), name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            made, error = ready.get()
+            yield from made
+            if error is not None:
+                raise error
+            if not made:
+                return
+    finally:
+        closed.set()
+        with suppress(queue.Empty):  # wakes a thread that waits for room
+            ready.get_nowait()
+        thread.join()
+
+
+def _fill(
+    items: Iterator[Any], ready: queue.Queue[tuple[list[Any], BaseException | None]], closed: threading.Event
+) -> None:
+    """Puts item by item; at the end no item, or what was raised."""
+    try:
+        for item in items:
+            ready.put(([item], None))
+            if closed.is_set():
+                return
+        ready.put(([], None))
+    except BaseException as error:
+        ready.put(([], error))
 
 
 def validation_batches(data: TrainingData, batch_size: int = 256) -> Iterator[np.ndarray]:

@@ -12,7 +12,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipelines.run_command import run_command
+from pipelines.run_command import resume_command, run_command
+from pipelines.runs_command import runs_app
 from pipelines.terminal.guard import guarded, print_json
 
 DEBUG = "--debug"
@@ -33,25 +34,8 @@ ModelRef = Annotated[str, typer.Argument(help="NAME for its newest version, or N
 
 
 app.command("run")(run_command)
-
-
-@app.command("runs")
-def runs_command(
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20, as_json: AsJson = False
-) -> None:
-    """List the runs, newest first."""
-    from pipelines.terminal.results import read_home, run_json
-    from pipelines.terminal.views import make_console, runs_table
-
-    with read_home() as stores:
-        stores.ledger.mark_dead_runs()
-        runs = stores.ledger.runs(limit)
-    if as_json:
-        print_json([run_json(one) for one in runs])
-    elif not runs:
-        typer.echo("There are no runs yet. Make one: kerasmith run digits --budget 2m")
-    else:
-        make_console().print(runs_table(runs))
+app.add_typer(runs_app, name="runs")
+app.command("resume")(resume_command)
 
 
 @app.command("show")
@@ -59,15 +43,15 @@ def show_command(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or how it begins.")], as_json: AsJson = False
 ) -> None:
     """Show one run: what was tried, what came of it, what the data was like."""
-    from pipelines.terminal.results import read_home, run_details, show_run
+    from pipelines.terminal.results import logs_of, read_home, run_details, show_run
 
     with read_home() as stores:
         record = stores.ledger.get_run(run_id)
-        trials = stores.ledger.trials(record.id)
+        trials, logs = stores.ledger.trials(record.id), logs_of(stores.home, record.id)
     if as_json:
-        print_json(run_details(record, trials))
+        print_json(run_details(record, trials, logs))
     else:
-        show_run(record, trials)
+        show_run(record, trials, logs)
 
 
 @app.command("models")

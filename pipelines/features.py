@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shutil
-import tempfile
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from filelock import FileLock, Timeout
 
 from pipelines.batches import TrainingData
-from pipelines.cores import num_cores
-from pipelines.export import export_function
+from pipelines.cores import num_threads
+from pipelines.encoding import DONE, VALUES, TooSlow, encode, known, size_of_example, too_slow
+from pipelines.measured import Measured
 from pipelines.metrics import truth_of
-from records.data import InputKind, Prepared, Split
-from store.files import free_bytes
+from records.data import Prepared, Split
+from store.files import writing
 from store.home import Home
 
-BATCH_SIZE = 32
-WORTH_AN_EXPORT = 1000
-"""Examples from which on ONNX Runtime, about twice as fast, makes up for the seconds of an export."""
-SPARE_BYTES = 256 * 2**20
-LENGTH_STEP = 16
-"""Batches of texts have a multiple of so many tokens: each length that Keras meets is compiled anew."""
+__all__ = ["Features", "TooSlow", "cached_features", "feature_data", "fitting_rows", "refuse_if_hopeless"]
 
-
-class TooSlow(Exception):
-    """The features would not be ready in the time that the trial has, or do not fit on the disk."""
+META = "meta.json"
+HOPELESS = 1.5
+"""What would take so many times as long as there is, by an earlier measurement, is not even begun."""
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +65,12 @@ def feature_data(prepared: Prepared, features: Features) -> TrainingData:
 
 
 def cached_features(
-    encoder: keras.Model, key: str, prepared: Prepared, home: Home, max_seconds: float = float("inf")
+    encoder: keras.Model, key: str, prepared: Prepared, home: Home, max_seconds: float = math.inf
 ) -> Features:
     """The features of `fitting_rows(prepared)`, from the cache where an earlier trial or run computed them.
+
+    Of several processes that want the same one computes them, and the others wait. What a killed one had computed is
+    taken up by the next.
 
     Args:
         encoder: `<uint8>[batch, ...]` to `<float32>[batch, ...]`. Feature maps are kept in half precision.
@@ -79,14 +80,45 @@ def cached_features(
         max_seconds: Given up early when the first batches say that it will take longer.
 
     Raises:
-        TooSlow: It would take longer than `max_seconds`, or the disk has no room.
+        TooSlow: It would take longer than `max_seconds`, another process took longer, or the disk has no room.
+        StoreError: The cache cannot be written.
     """
     folder = _folder(home, prepared, key)
-    if not (folder / "features.npy").is_file():
-        _compute(encoder, prepared, folder, max_seconds)
-    meta = json.loads((folder / "meta.json").read_text("utf-8"))
-    values = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
+    if not _is_ready(folder):
+        with _alone(folder, max_seconds) as left:
+            if not _is_ready(folder):
+                _compute(encoder, key, prepared, home, left)
+    meta = json.loads((folder / META).read_text("utf-8"))
+    values = np.load(folder / VALUES, mmap_mode="r", allow_pickle=False)
     return Features(values=values, seconds_per_example=meta["seconds_per_example"])
+
+
+def refuse_if_hopeless(key: str, prepared: Prepared, home: Home, max_seconds: float) -> None:
+    """Says before an encoder is loaded that its features cannot be ready in time, where this machine ran it before.
+
+    Args:
+        key: As for `cached_features`.
+        prepared: The dataset, which may be another than the one that the encoder was measured on.
+        home: Where the cache lies.
+        max_seconds: That they may take.
+
+    Raises:
+        TooSlow: They would take far longer.
+    """
+    folder, figures = _folder(home, prepared, key), Measured(home).get(_speed_key(key))
+    if figures is None or _is_ready(folder):
+        return
+    num_rows = len(fitting_rows(prepared))
+    left = num_rows - known(_partial(folder), num_rows).rows
+    # more threads than then are at best faster in proportion; with fewer it is at least as slow
+    each = figures["seconds"] * min(1.0, figures["threads"] / num_threads())
+    expected = left * each * size_of_example(prepared) / figures["size"]
+    if expected > HOPELESS * max_seconds:
+        raise TooSlow(too_slow(expected, max_seconds))
+
+
+def _speed_key(key: str) -> str:
+    return f"encoder {key}"
 
 
 def _folder(home: Home, prepared: Prepared, key: str) -> Path:
@@ -94,100 +126,59 @@ def _folder(home: Home, prepared: Prepared, key: str) -> Path:
     return home.features / f"{re.sub(r'[^a-z0-9]+', '-', key.lower())[:40].strip('-')}-{digest}"
 
 
-def _compute(encoder: keras.Model, prepared: Prepared, folder: Path, max_seconds: float) -> None:
-    """Writes beside the final place and renames: a killed process leaves no half cache."""
-    rows = fitting_rows(prepared)
-    partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
-    try:
-        partial.mkdir(parents=True)
-        encode = _encode_function(encoder, prepared.inputs[rows[:1]], len(rows))
-        writer = _Writer(partial / "features.npy", len(rows), max_seconds)
-        for positions, trimmed in _batches(prepared, rows):
-            writer.add(encode(trimmed), positions)
-        seconds = writer.close()
-        (partial / "meta.json").write_text(json.dumps({"seconds_per_example": seconds / max(1, len(rows))}), "utf-8")
+def _partial(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.part")
+
+
+def _is_ready(folder: Path) -> bool:
+    return (folder / VALUES).is_file() and (folder / META).is_file()
+
+
+@contextmanager
+def _alone(folder: Path, max_seconds: float) -> Iterator[float]:
+    """While no other process works on `folder`; gives the seconds that are left. The system frees the lock of a process
+    that is killed.
+
+    Raises:
+        TooSlow: Another one works on it for longer than `max_seconds`.
+    """
+    began = time.perf_counter()
+    with writing(folder):
+        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
         try:
-            partial.replace(folder)
-        except OSError:
-            if not (folder / "features.npy").is_file():  # else another process was first: its features are equal
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _batches(prepared: Prepared, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Positions in `rows` and their inputs. Texts go by length, the longest first, without the padding that a whole
-    batch shares: most are far shorter than the longest. The first batch tells early what all will cost at most."""
-    if prepared.spec.kind is not InputKind.TEXT:
-        for start in range(0, len(rows), BATCH_SIZE):
-            part = rows[start : start + BATCH_SIZE]
-            yield np.arange(start, start + len(part)), prepared.inputs[part]
-        return
-    lengths = np.concatenate(
-        [(np.asarray(prepared.inputs[part]) > 0).sum(axis=1) for part in np.array_split(rows, len(rows) // 10_000 + 1)]
-    )
-    order = np.argsort(-lengths, kind="stable")
-    for start in range(0, len(rows), BATCH_SIZE):
-        positions = order[start : start + BATCH_SIZE]
-        longest = -(-int(lengths[positions[0]]) // LENGTH_STEP) * LENGTH_STEP
-        yield positions, prepared.inputs[rows[positions]][:, :longest]
-
-
-def _encode_function(encoder: keras.Model, one: np.ndarray, count: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The fastest way to run the encoder on so many examples."""
-    if count >= WORTH_AN_EXPORT:
-        with tempfile.TemporaryDirectory(prefix="kerasmith-encoder-") as folder:
-            exported = export_function(encoder, Path(folder) / "encoder.onnx", one, num_cores())
-        if exported is not None:
-            return exported
-    return lambda batch: np.asarray(encoder.predict_on_batch(batch))
-
-
-class _Writer:
-    """Appends batches of features to an array file, and gives up when time or room will not do."""
-
-    def __init__(self, path: Path, num_rows: int, max_seconds: float) -> None:
-        self._path, self._num_rows, self._max_seconds = path, num_rows, max_seconds
-        self._values: Any = None
-        self._row, self._warm_row = 0, 0
-        self._began = self._warm = time.perf_counter()
-
-    def add(self, features: np.ndarray, positions: np.ndarray) -> None:
-        """Writes one batch to its rows. Maps of fewer steps than the first batch's are filled up with zeros.
-
-        Raises:
-            TooSlow: The whole would take too long, or the disk has no room.
-        """
-        if self._values is None:
-            self._values = self._create(features)
-            self._warm, self._warm_row = time.perf_counter(), len(features)  # the first batch compiles
-        if features.ndim == 3:
-            self._values[positions, : features.shape[1]] = features
-        else:
-            self._values[positions] = features
-        self._row += len(features)
-        if self._row >= self._warm_row + 3 * BATCH_SIZE:
-            self._check_time()
-
-    def _create(self, features: np.ndarray) -> Any:
-        """A vector takes 4 bytes a number; a map of thousands takes 2, which changes no answer that counts."""
-        kind = np.float32 if features.ndim == 2 else np.float16
-        shape = (self._num_rows, *features.shape[1:])
-        needed = int(np.prod(shape)) * np.dtype(kind).itemsize
-        if free_bytes(self._path.parent) < needed + SPARE_BYTES:
-            raise TooSlow(f"The disk has no room for {needed / 1e6:.0f} MB of features.")
-        return np.lib.format.open_memmap(self._path, mode="w+", dtype=kind, shape=shape)
-
-    def _check_time(self) -> None:
-        now = time.perf_counter()
-        each = (now - self._warm) / (self._row - self._warm_row)
-        expected = (self._warm - self._began) + each * self._num_rows
-        if expected > self._max_seconds:
+            lock.acquire(timeout=max_seconds if math.isfinite(max_seconds) else -1, poll_interval=POLL_SECONDS)
+        except Timeout:
             raise TooSlow(
-                f"Its features would take about {expected:.0f} s; {self._max_seconds:.0f} s were left for it."
-            )
+                f"Another worker computes the features that it needs, and was not done within {max_seconds:.0f} s."
+            ) from None
+        try:
+            yield max(0.0, max_seconds - (time.perf_counter() - began))
+        finally:
+            lock.release()
 
-    def close(self) -> float:
-        """Puts all on the disk. Returns the seconds that it took, without the first batch."""
-        self._values.flush()
-        return time.perf_counter() - self._warm
+
+def _compute(encoder: keras.Model, key: str, prepared: Prepared, home: Home, max_seconds: float) -> None:
+    """Writes beside the final place and renames: a killed process leaves no half cache, but what it had computed."""
+    folder, rows = _folder(home, prepared, key), fitting_rows(prepared)
+    partial = _partial(folder)
+    partial.mkdir(exist_ok=True)
+    try:
+        encoded = encode(encoder, prepared, rows, partial, max_seconds)
+        each = encoded.seconds / max(1, encoded.rows)
+        (partial / META).write_text(json.dumps({"seconds_per_example": each}), "utf-8")
+        shutil.rmtree(folder, ignore_errors=True)  # not a whole one, or it would have been used
+        partial.replace(folder)
+        (folder / DONE).unlink(missing_ok=True)
+    except TooSlow as error:
+        if error.seconds_per_example is not None:
+            _learn(key, error.seconds_per_example, prepared, home)
+        raise
+    finally:
+        if not (partial / DONE).is_file():  # nothing that would be worth going on from
+            shutil.rmtree(partial, ignore_errors=True)
+    _learn(key, each, prepared, home)
+
+
+def _learn(key: str, seconds: float, prepared: Prepared, home: Home) -> None:
+    figures = {"seconds": seconds, "size": size_of_example(prepared), "threads": num_threads()}
+    Measured(home).put(_speed_key(key), figures)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from records.trial import Trial
+from records.trial import Lease, Trial
 
 
 class Progress(Protocol):
@@ -17,8 +17,10 @@ class Progress(Protocol):
     def amount(self, done: int, total: int | None = None) -> None:
         """So many examples of the step at hand are done."""
 
-    def search(self, trials: Sequence[Trial], objective: str, seconds_left: float) -> None:
-        """How the search stands; called several times a second."""
+    def search(
+        self, trials: Sequence[Trial], objective: str, seconds_left: float, leases: Sequence[Lease] = ()
+    ) -> None:
+        """How the search stands, called several times a second. The leases tell how long running trials may take."""
 
     def note(self, text: str) -> None:
         """A sentence that a person should read."""
@@ -33,7 +35,9 @@ class Silent:
     def amount(self, done: int, total: int | None = None) -> None:
         return None
 
-    def search(self, trials: Sequence[Trial], objective: str, seconds_left: float) -> None:
+    def search(
+        self, trials: Sequence[Trial], objective: str, seconds_left: float, leases: Sequence[Lease] = ()
+    ) -> None:
         return None
 
     def note(self, text: str) -> None:

@@ -25,8 +25,8 @@ them has gone wrong."""
 def from_trial(trial: Trial, bench: Workbench, run_folder: Path, note: str = "") -> Candidate:
     """The candidate with the trial's own best weights, which costs next to nothing."""
     began = time.perf_counter()
-    planned = plan(bench, trial.space, trial.values, trial.seed)
-    load_weights(_folder(run_folder, trial), planned.model)
+    planned = plan(bench, trial.space, trial.values, trial.seed, batch_divisor=trial.batch_divisor)
+    load_weights(trial_folder(run_folder, trial), planned.model)
     return _candidate(trial, bench, planned, run_folder, refitted=False, began=began, note=note)
 
 
@@ -47,7 +47,7 @@ def refit(trial: Trial, bench: Workbench, run_folder: Path, max_seconds: float) 
     if trial.result is None or max_seconds < 1.0:
         return from_trial(trial, bench, run_folder, "There was no time for a fit on all examples.")
     began = time.perf_counter()
-    planned = plan(bench, trial.space, trial.values, trial.seed)
+    planned = plan(bench, trial.space, trial.values, trial.seed, batch_divisor=trial.batch_divisor)
     data = planned.data.with_validation_in_training()
     schedule = scaled_schedule(trial.result, steps_per_epoch(len(data.train_rows), planned.recipe.batch_size))
     try:
@@ -58,7 +58,7 @@ def refit(trial: Trial, bench: Workbench, run_folder: Path, max_seconds: float) 
         return from_trial(trial, bench, run_folder, f"The fit on all examples diverged: {error}")
     if history.steps < schedule.stop_after:
         return from_trial(trial, bench, run_folder, "The fit on all examples did not end in time.")
-    if _lost(planned, bench.task, load_validation(_folder(run_folder, trial))):
+    if _lost(planned, bench.task, load_validation(trial_folder(run_folder, trial))):
         return from_trial(trial, bench, run_folder, "The fit on all examples ended worse than the trial.")
     return _candidate(trial, bench, planned, run_folder, refitted=True, began=began, note="")
 
@@ -79,7 +79,7 @@ def _candidate(
         trial=trial,
         refitted=refitted,
         seconds=time.perf_counter() - began,
-        validation_predictions=load_validation(_folder(run_folder, trial)),
+        validation_predictions=load_validation(trial_folder(run_folder, trial)),
         validation_targets=np.asarray(bench.prepared.targets)[rows],
         note=note,
     )
@@ -94,5 +94,6 @@ def _lost(planned: Plan, task: Task, before: np.ndarray) -> bool:
     return loss > WORST_LOSS * max(abs(old), abs(new))
 
 
-def _folder(run_folder: Path, trial: Trial) -> Path:
+def trial_folder(run_folder: Path, trial: Trial) -> Path:
+    """Where a trial keeps its weights and predictions."""
     return run_folder / "trials" / f"{trial.number:04d}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +22,10 @@ KIND = "What one example is: image, text, series, table or forecast; else told b
 KEEP = "Use a column that looks like an identifier or gives the target away. Repeatable."
 COST = "What a mistake costs, TRUE>ANSWERED=COST, where others cost 1. Repeatable."
 VALIDATION = "Of the examples that are not for testing; 0.15 if unsaid, and more of few examples."
+UNTIL = "Stop searching when validation reaches it, METRIC=VALUE, as in accuracy=0.97."
+ALGORITHM = "What proposes settings: tpe, random, grid or cmaes."
+WORKERS = "Processes that train at once; else told by the machine."
+MEMORY = "Gigabytes that they may use together; else most of what there is."
 GROUP = "A regular expression with one group; equal matches share a split."
 
 
@@ -47,6 +53,14 @@ def run_command(
     space: Annotated[Texts, typer.Option(help=SPACE)] = None,
     backbone: Annotated[Texts, typer.Option(help=BACKBONE)] = None,
     trials: Annotated[int | None, typer.Option(help="At most so many trials, the floor included.")] = None,
+    ensemble: Annotated[int, typer.Option(help="At most so many networks are averaged; 1: one network.")] = 3,
+    until: Annotated[str | None, typer.Option(help=UNTIL)] = None,
+    algorithm: Annotated[str, typer.Option(help=ALGORITHM)] = "tpe",
+    workers: Annotated[int | None, typer.Option(help=WORKERS)] = None,
+    memory: Annotated[float | None, typer.Option(help=MEMORY)] = None,
+    warm_start: Annotated[
+        bool, typer.Option(help="Try what was best in earlier runs on data of the same shape.")
+    ] = True,
     seed: Annotated[int, typer.Option(help="Of splits, weights and proposals.")] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Where TensorFlow Datasets keeps its data.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Largest side that images are stored at, in pixels.")] = None,
@@ -62,7 +76,7 @@ def run_command(
 ) -> None:
     """Make a model: load, search, refit, evaluate, package.
 
-    Ctrl-C once finishes with the best model so far; twice leaves.
+    Ctrl-C once finishes with the best model so far; twice leaves, and `kerasmith resume` goes on.
     """
     from pipelines.duration import parse_duration
     from pipelines.run import run
@@ -98,6 +112,12 @@ def run_command(
         metric=metric,
         budget_seconds=parse_duration(budget),
         max_trials=trials,
+        ensemble=ensemble,
+        until=until,
+        algorithm=algorithm,
+        workers=workers,
+        memory_gigabytes=memory,
+        warm_start=warm_start,
         seed=seed,
         data_dir=data_dir,
         image_size=image_size,
@@ -109,6 +129,35 @@ def run_command(
     home = open_home()
     with Progress(config.budget_seconds, verbose) as progress, chatter_to(home.root / "run.log"):
         outcome = run(config, home, progress, process_start())
+    if as_json:
+        print_json(outcome_json(outcome))
+    else:
+        show_outcome(outcome)
+
+
+def resume_command(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or how it begins.")],
+    budget: Annotated[str | None, typer.Option(help="Wall clock from now on; else what the run has left.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say each step, also where no terminal is.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Go on with a run that was killed, interrupted or failed. No trial that ended runs again."""
+    from pipelines.duration import parse_duration
+    from pipelines.run import FOLDER, resume
+    from pipelines.terminal.chatter import chatter_to
+    from pipelines.terminal.guard import print_json
+    from pipelines.terminal.results import outcome_json, read_home, show_outcome
+    from pipelines.terminal.views import Progress
+    from store.home import open_home
+
+    home, extra = open_home(), None if budget is None else parse_duration(budget)
+    with read_home() as stores:
+        record = stores.ledger.get_run(run_id)
+    with suppress(OSError, KeyError):  # the data's path counts from where the run was begun
+        os.chdir(record.summary[FOLDER])
+    left = extra if extra is not None else record.config["budget_seconds"] - record.used_seconds
+    with Progress(left, verbose) as progress, chatter_to(home.root / "run.log"):
+        outcome = resume(record.id, home, progress, process_start(), extra)
     if as_json:
         print_json(outcome_json(outcome))
     else:

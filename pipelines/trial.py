@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import keras
 import numpy as np
 
 from pipelines.batches import TrainingData
-from pipelines.features import cached_features, feature_data
-from pipelines.folds import further_folds
-from pipelines.metrics import example_losses, score, truth_of
-from pipelines.train import History, train
+from pipelines.checkpoint import CHECKPOINT_SECONDS, Keeper, forget_checkpoint, trial_digest, write_whole
+from pipelines.features import cached_features, feature_data, fitting_rows, refuse_if_hopeless
+from pipelines.graph import Graph, has_accelerator
+from pipelines.judging import train_and_judge
+from pipelines.kept import KeptEncoder, KeptGraph, graph_key
+from pipelines.metrics import truth_of
+from pipelines.outside import save_outside
+from pipelines.pace import Pace, Tried, choose_pace
+from pipelines.train import NotFinite
 from records.data import Prepared, Split
 from records.task import Task
-from records.trial import EpochReport, Recipe, Report, TrialResult, TrialSpec, Values, Verdict
+from records.trial import Recipe, Report, TrialResult, TrialSpec, Values
 from search_spaces import heads
 from search_spaces.space import Space, read
-from store.files import writing
 from store.home import Home
 
 WEIGHTS = "weights.npz"
@@ -39,6 +42,8 @@ class Workbench:
     task: Task
     spaces: Mapping[str, Space]
     home: Home
+    kept: KeptGraph = dataclasses.field(default_factory=KeptGraph, compare=False)
+    kept_encoder: KeptEncoder = dataclasses.field(default_factory=KeptEncoder, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,20 +75,26 @@ def input_data(prepared: Prepared) -> TrainingData:
     )
 
 
-def plan(bench: Workbench, space_name: str, values: Values, seed: int, max_seconds: float = float("inf")) -> Plan:
+def plan(
+    bench: Workbench,
+    space_name: str,
+    values: Values,
+    seed: int,
+    max_seconds: float = float("inf"),
+    batch_divisor: int = 1,
+) -> Plan:
     """Builds the network of a trial's `values`, untrained, with the data that it is trained on.
 
     Raises:
         TooSlow: The encoder's features would take longer than `max_seconds`.
     """
     space = bench.spaces[space_name]
-    keras.utils.set_random_seed(seed)
-    read_values = read(space, values, bench.prepared.spec)
-    recipe = dataclasses.replace(space.recipe(read_values), seed=seed)
+    read_values, recipe = read_trial(bench, space, values, seed, batch_divisor)
     encoder, data, feature_seconds = _inputs(bench, space, read_values, max_seconds)
     spec = bench.prepared.spec
     if encoder is not None:
         spec = dataclasses.replace(spec, input_shape=data.inputs.shape[1:], dtype="float32")
+    keras.utils.set_random_seed(seed)  # here: whether an encoder had to be built first changes no weight
     return Plan(
         model=space.build(read_values, spec, bench.task),
         encoder=encoder,
@@ -93,31 +104,63 @@ def plan(bench: Workbench, space_name: str, values: Values, seed: int, max_secon
     )
 
 
+def read_trial(
+    bench: Workbench, space: Space, values: Values, seed: int, batch_divisor: int = 1
+) -> tuple[dict[str, Any], Recipe]:
+    """What a trial's network is built from, and how it is trained."""
+    read_values = read(space, values, bench.prepared.spec)
+    recipe = space.recipe(read_values)
+    return read_values, dataclasses.replace(recipe, seed=seed, batch_size=max(1, recipe.batch_size // batch_divisor))
+
+
 def _inputs(
     bench: Workbench, space: Space, read_values: dict[str, Any], max_seconds: float
 ) -> tuple[keras.Model | None, TrainingData, float]:
     """The encoder, what is trained on, and the seconds of the encoder for one example."""
     if space.encoder is None or space.encoder_key is None:
         return None, input_data(bench.prepared), 0.0
-    encoder, key = space.encoder(read_values, bench.prepared.spec), space.encoder_key(read_values)
+    make, key = space.encoder, space.encoder_key(read_values)
+    refuse_if_hopeless(key, bench.prepared, bench.home, max_seconds)  # before seconds are spent on loading it
+    encoder = bench.kept_encoder.get((make, key, bench.prepared.spec), lambda: make(read_values, bench.prepared.spec))
     features = cached_features(encoder, key, bench.prepared, bench.home, max_seconds)
     return encoder, feature_data(bench.prepared, features), features.seconds_per_example
 
 
-def run_trial(trial: TrialSpec, bench: Workbench, report: Report) -> TrialResult:
+def run_trial(
+    trial: TrialSpec, bench: Workbench, report: Report, checkpoint_seconds: float = CHECKPOINT_SECONDS
+) -> TrialResult:
     """Trains one configuration and leaves its best weights and validation predictions in `trial.folder`.
+
+    Where the folder holds a checkpoint of this trial, it goes on from there.
+
+    Args:
+        trial: What to train.
+        bench: Data, task and spaces; keeps the compiled graph for the next trial.
+        report: Hears of each epoch.
+        checkpoint_seconds: At least so long between two checkpoints.
 
     Raises:
         NotFinite: The training diverged.
         TooSlow: It cannot be done in its time.
+        StoreError: Its results cannot be kept.
     """
-    began = time.perf_counter()
-    keras.utils.clear_session()
-    planned = plan(bench, trial.space, trial.values, trial.seed, 0.7 * trial.max_seconds)
-    left = trial.max_seconds - (time.perf_counter() - began)
-    history, judged = _train(planned, bench.task, report, max(left, 1.0))
-    predict_seconds = _predict_seconds(planned) + planned.feature_seconds
-    save(Path(trial.folder), planned.model, history.predictions)
+    began, folder = time.perf_counter(), Path(trial.folder)
+    keeper = Keeper(folder, trial_digest(trial, bench.prepared), checkpoint_seconds)
+    try:
+        planned, graph, reused = open_graph(trial, bench, _pace(trial, bench))
+        start = keeper.resume(graph)
+        left = max(1.0, trial.max_seconds - (time.perf_counter() - began))
+        history, judged = train_and_judge(graph, planned.recipe, planned.data, bench.task, report, left, keeper, start)
+    except BaseException as error:
+        bench.kept.forget()
+        if isinstance(error, NotFinite):
+            forget_checkpoint(folder)  # from there it would diverge again
+        raise
+    predict_seconds = graph.predict_seconds(planned.data.inputs[planned.data.validation_rows[:256]])
+    outside = judged.rows if planned.encoder is None else fitting_rows(bench.prepared)[judged.rows]
+    save(folder, graph.model, history.predictions)
+    save_outside(folder, outside, judged.predictions)  # syncs the folder, for all three files
+    forget_checkpoint(folder)
     return TrialResult(
         score=judged.metrics[bench.task.objective],
         loss=judged.loss,
@@ -125,57 +168,46 @@ def run_trial(trial: TrialSpec, bench: Workbench, report: Report) -> TrialResult
         steps=history.steps,
         planned_steps=history.planned_steps,
         steps_per_epoch=history.steps_per_epoch,
-        seconds=time.perf_counter() - began,
+        seconds=keeper.seconds,
         train_seconds=history.seconds,
-        predict_seconds=predict_seconds,
-        num_parameters=planned.model.count_params() + (planned.encoder.count_params() if planned.encoder else 0),
+        predict_seconds=predict_seconds + planned.feature_seconds,
+        num_parameters=graph.model.count_params() + (planned.encoder.count_params() if planned.encoder else 0),
         peak_memory_bytes=peak_memory_bytes(),
         metrics=judged.metrics,
+        pruned=judged.pruned,
+        graph_reused=reused,
+        resumed_at_step=keeper.resumed_at_step,
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Judged:
-    """What a trial is compared by."""
-
-    metrics: dict[str, float]
-    loss: float
-
-
-def _train(planned: Plan, task: Task, report: Report, max_seconds: float) -> tuple[History, _Judged]:
-    """Trains on the given split and leaves its best weights in the network; where examples are few, judges by training
-    on the other folds too."""
-    stopped = False
-
-    def watched(epoch: EpochReport) -> Verdict:
-        nonlocal stopped
-        verdict = report(epoch)
-        stopped = verdict is Verdict.STOP
-        return verdict
-
-    folds = further_folds(planned.data, planned.recipe.seed)
-    initial = planned.model.get_weights() if folds else []
-    seconds = max_seconds / (1 + len(folds))
-    history = train(planned.model, planned.recipe, planned.data, task, watched, seconds)
-    rows, predictions = [planned.data.validation_rows], [history.predictions]
-    if folds and not stopped:
-        best = planned.model.get_weights()
-        for fold in folds:
-            planned.model.set_weights(initial)
-            again = train(planned.model, planned.recipe, fold, task, lambda _: Verdict.CONTINUE, seconds)
-            rows.append(fold.validation_rows)
-            predictions.append(again.predictions)
-        planned.model.set_weights(best)
-    truth, answers = planned.data.truth.of(np.concatenate(rows)), np.concatenate(predictions)
-    return history, _Judged(score(task, truth, answers), float(example_losses(task, truth, answers).mean()))
+def open_graph(trial: TrialSpec, bench: Workbench, pace: Pace) -> tuple[Plan, Graph, bool]:
+    """The trial's plan and its graph at the start of a training, and whether the graph was an earlier trial's."""
+    space = bench.spaces[trial.space]
+    read_values, recipe = read_trial(bench, space, trial.values, trial.seed, trial.batch_divisor)
+    key = graph_key(space, read_values, recipe, bench.prepared, bench.task, pace)
+    bench.kept.make_room(key)
+    planned = plan(
+        bench, trial.space, trial.values, trial.seed, 0.7 * trial.max_seconds, batch_divisor=trial.batch_divisor
+    )
+    graph, reused = bench.kept.open(
+        key, planned.model, lambda: Graph(planned.model, planned.recipe, planned.data, bench.task, pace)
+    )
+    return planned, graph, reused
 
 
-def _predict_seconds(planned: Plan) -> float:
-    rows = planned.data.validation_rows[:256]
-    batch = planned.data.inputs[rows]
-    began = time.perf_counter()
-    planned.model.predict_on_batch(batch)
-    return (time.perf_counter() - began) / len(rows)
+def _pace(trial: TrialSpec, bench: Workbench) -> Pace:
+    """What is known to be fast for such a network, or is found by trying."""
+    space = bench.spaces[trial.space]
+    read_values, recipe = read_trial(bench, space, trial.values, trial.seed, trial.batch_divisor)
+
+    def try_out(pace: Pace) -> Tried:
+        try:
+            return open_graph(trial, bench, pace)[1].measure()
+        finally:
+            bench.kept.forget()
+
+    name = graph_key(space, read_values, recipe, bench.prepared, bench.task, Pace()).name
+    return choose_pace(name, bench.prepared.spec.kind, trial.max_seconds, try_out, bench.home, has_accelerator())
 
 
 def save(folder: Path, model: keras.Model, predictions: np.ndarray) -> None:
@@ -184,20 +216,9 @@ def save(folder: Path, model: keras.Model, predictions: np.ndarray) -> None:
     Raises:
         StoreError: The disk is full, or the folder cannot be written.
     """
-    weights = {f"{i:04d}": value for i, value in enumerate(model.get_weights())}
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / VALIDATION, lambda file: np.save(file, predictions, allow_pickle=False))
-        _write(folder / WEIGHTS, lambda file: np.savez(file, **weights))
-
-
-def _write(path: Path, fill: Callable[[BinaryIO], None]) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    with partial.open("wb") as file:
-        fill(file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    weights: dict[str, Any] = {f"{i:04d}": value for i, value in enumerate(model.get_weights())}
+    write_whole(folder / VALIDATION, lambda file: np.save(file, predictions, allow_pickle=False))
+    write_whole(folder / WEIGHTS, lambda file: np.savez(file, **weights))
 
 
 def load_weights(folder: Path, model: keras.Model) -> None:

@@ -40,6 +40,39 @@ class Engine(BaseModel):
     """Why it is not usable."""
 
 
+class Part(BaseModel):
+    """A trial's network in an average."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trial: int
+    """Its number in the run."""
+    space: str
+    values: dict[str, Any]
+    weight: float
+    """Those of all parts are 1 together."""
+    refitted: bool
+    """Whether it was fitted again on training and validation examples together."""
+    note: str = ""
+    """Why it was not; empty when it was."""
+
+
+class Average(BaseModel):
+    """Several networks whose predictions are averaged, and what spoke for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parts: tuple[Part, ...]
+    """Two or more, the largest weight first."""
+    score: float
+    """The objective of the average on examples that none of the networks was fitted on. The average was chosen by these
+    same examples, so this flatters it."""
+    single_score: float
+    """Of the best trial alone, on the same examples."""
+    num_examples: int
+    """So many they are."""
+
+
 class Manifest(BaseModel):
     """`manifest.json`. Read before anything else of a bundle is."""
 
@@ -71,7 +104,11 @@ class Manifest(BaseModel):
     outputs: tuple[str, ...] = ("prediction", "embedding")
     """Names of the network's outputs, in order: the prediction, and the features before the head."""
     space: str
+    """Of an average, the names of its spaces with + between them."""
     values: dict[str, Any]
+    """Of an average, those of the part with the largest weight."""
+    average: Average | None = None
+    """`None`: one network."""
     num_parameters: int
     size_bytes: int
     """Of the file that the chosen engine loads."""

@@ -14,6 +14,8 @@ WANTED_FOR_VALIDATION = 100
 """Examples."""
 MAX_STEPS = 100_000
 """Of a forecast's past or future."""
+ALGORITHMS = ("tpe", "random", "grid", "cmaes")
+"""Tree-structured Parzen estimator, uniform draws, every combination in turn, covariance matrix adaptation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +70,18 @@ class RunConfig:
     """Wall clock from the process's start to the registered bundle."""
     max_trials: int | None = None
     """Stop after so many trials, the floor included; `None`: as many as the budget allows."""
+    ensemble: int = 3
+    """At most so many networks are averaged into the model; 1: one network."""
+    until: str | None = None
+    """`METRIC=VALUE`, as in accuracy=0.97: stop searching when validation reaches it; `None`: use the whole budget."""
+    algorithm: str = "tpe"
+    """What proposes configurations, one of `ALGORITHMS`."""
+    workers: int | None = None
+    """Processes that train at once; `None`: from the machine."""
+    memory_gigabytes: float | None = None
+    """That all workers together may use; `None`: most of what the machine has."""
+    warm_start: bool = True
+    """Try what was best in earlier runs on data of the same shape."""
     seed: int = 0
     data_dir: Path | None = None
     """Where TFDS keeps its datasets; `None`: its own default."""
@@ -95,6 +109,11 @@ class RunConfig:
             if value is not None and not 0.0 < value < 0.5:
                 raise ConfigError(f"`{field_name}` must lie between 0 and 0.5. Received: {value}.")
         _between("trials", self.max_trials, 1, 10**9)
+        _between("ensemble", self.ensemble, 1, 8)
+        _one_of("algorithm", self.algorithm, ALGORITHMS)
+        _between("workers", self.workers, 1, 256)
+        if self.memory_gigabytes is not None and not 0.5 <= self.memory_gigabytes <= 10_000:
+            raise ConfigError(f"`memory` must lie between 0.5 and 10000 gigabytes. Received: {self.memory_gigabytes}.")
         _between("image-size", self.image_size, 4, 1024, " pixels")
         _between("max-tokens", self.max_tokens, 4, 512)
         _between("horizon", self.horizon, 1, MAX_STEPS, " steps")

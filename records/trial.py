@@ -16,13 +16,17 @@ Values = dict[str, Any]
 class TrialState(StrEnum):
     """Where a trial stands."""
 
+    WAITING = "waiting"
+    """Its worker is gone. It is leased again, and goes on from its checkpoint."""
     RUNNING = "running"
     COMPLETED = "completed"
+    PRUNED = "pruned"
+    """Ended early, since others were ahead. Its score and its weights count like any other's."""
     FAILED = "failed"
 
     @property
     def finished(self) -> bool:
-        return self is not TrialState.RUNNING
+        return self not in (TrialState.WAITING, TrialState.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +66,9 @@ class TrialSpec:
     max_seconds: float
     """The trial lays its schedule out so that it ends within this time, and stops training when it is over."""
     folder: str
-    """Where its best weights and validation predictions go."""
+    """Where its checkpoint, its best weights and its validation predictions go."""
+    batch_divisor: int = 1
+    """The recipe's batch size is divided by this: 2 after the memory did not suffice once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +90,9 @@ class Verdict(StrEnum):
 
     CONTINUE = "continue"
     STOP = "stop"
+    """End now; what there is counts."""
+    PRUNE = "prune"
+    """End now, since others are ahead."""
 
 
 Report = Callable[[EpochReport], Verdict]
@@ -115,6 +124,46 @@ class TrialResult:
     """Mean loss on the validation split at the best step: tells two trials of equal score apart."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Every metric of the task on the validation split, at the best epoch."""
+    pruned: bool = False
+    """It was told to stop before its schedule ended, since others were ahead."""
+    graph_reused: bool = False
+    """It trained on the compiled graph of an earlier trial."""
+    resumed_at_step: int = 0
+    """The optimizer step of the checkpoint that it went on from; 0: it began anew."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """The next trial, as the search decides it."""
+
+    space: str
+    values: Values
+    seed: int
+    max_seconds: float
+    origin: str = ""
+    """Why it is tried, in a few words for people: "floor", "portfolio: ...", "tpe"."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Again:
+    """A waiting trial is to be taken up again."""
+
+    number: int
+    max_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """Who trains a trial now."""
+
+    run_id: str
+    number: int
+    worker: str
+    """The worker's own name, new for each process."""
+    max_seconds: float
+    """That the trial was given at this lease."""
+    beat: int
+    """Grows while the worker lives."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,16 +176,27 @@ class Trial:
     values: Values
     state: TrialState
     seed: int
+    origin: str = ""
+    """As `Proposal.origin`."""
+    attempt: int = 1
+    """Counts the workers that were given it; one that died with its supervisor does not count."""
+    batch_divisor: int = 1
+    """As `TrialSpec.batch_divisor`."""
     score: float | None = None
     error: str | None = None
     result: TrialResult | None = None
     epochs: tuple[EpochReport, ...] = ()
 
+    @property
+    def scored(self) -> bool:
+        """It ended with a score: to its planned end, or pruned."""
+        return self.state in (TrialState.COMPLETED, TrialState.PRUNED) and self.score is not None
+
 
 def best_trial(trials: Sequence[Trial], direction: Direction) -> Trial | None:
-    """The completed trial with the best score; of equals the one with the lower loss, then the earlier one."""
+    """The trial with the best score; of equals the one with the lower loss, then the earlier one."""
     sign = 1.0 if direction is Direction.MAX else -1.0
-    done = [trial for trial in trials if trial.state is TrialState.COMPLETED and trial.score is not None]
+    done = [trial for trial in trials if trial.scored]
     return max(done, key=lambda trial: (sign * (trial.score or 0.0), -_loss(trial), -trial.number), default=None)
 
 
@@ -173,5 +233,7 @@ class Run:
     """`name:version` of what it registered."""
     error: str | None = None
     process_id: int | None = None
+    used_seconds: float = 0.0
+    """Of the budget, by all the processes that worked on it so far."""
     summary: dict[str, Any] = field(default_factory=dict)
     """Figures and seconds of each step, for `show`."""

@@ -37,8 +37,8 @@ class Home:
             return make_url(text)
         except ArgumentError as error:
             raise ConfigError(
-                "KERASMITH_DATABASE is not a database URL. Expected e.g. sqlite:////folder/kerasmith.db; "
-                "unset it to use the file in the home folder."
+                "KERASMITH_DATABASE is not a database URL. Expected e.g. sqlite:////folder/kerasmith.db or "
+                "postgresql://user@host/database; unset it to use the file in the home folder."
             ) from error
 
     @property
@@ -123,8 +123,10 @@ class Home:
 
 
 def place(url: URL) -> str:
-    """What a person would call the database: its file, or its URL without the password."""
-    return str(url.database) if url.get_backend_name() == "sqlite" else str(url)
+    """What a person would call the database: its file, or its URL without the password and other settings."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return str(url.database)
+    return str(url.set(query={}))  # a password may stand among them too
 
 
 def open_home(root: Path | None = None) -> Home:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
-from numbers import Real
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
-from records.trial import EpochReport, Run, RunState, Trial, TrialResult, TrialState, Values
-from store.database import locked, reading
-from store.liveness import is_here, lives, owner
-from store.rows import find_run, read_trials, to_run
-from store.schema import epochs, runs, trials
+from records.errors import BusyError, ConfigError
+from records.trial import Run, RunState, Trial
+from store.database import clock, locked, reading
+from store.leases import release_all
+from store.liveness import is_owner, lives, owner
+from store.rows import Finished, find_run, read_trials, to_run, unknown_run
+from store.schema import runs
 
-Decide = Callable[[list[Trial]], tuple[str, Values, int] | None]
-"""From all trials so far to the next one's space, hyperparameters and seed; `None`: there is nothing left to try."""
+SILENCE = timedelta(minutes=5)
+"""After which a run of another machine is taken for dead: long beside the seconds between two signs of life, a restart
+of the server, and what the clocks of two machines differ by."""
 
 
 class Ledger:
-    """Runs, their trials, and the trials' epochs."""
+    """Runs, and the reading of their trials; `store.leases` writes those."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._finished = Finished()
 
     def start_run(self, run: Run) -> None:
         """Writes a new run, owned by `run.process_id`, or by this process where that is `None`.
@@ -39,7 +40,8 @@ class Ledger:
             if connection.execute(select(runs.c.id).where(runs.c.id == run.id)).first() is not None:
                 raise ValueError(f"There is a run {run.id!r} in the ledger already.")
             newest = connection.execute(select(func.max(runs.c.sequence))).scalar()
-            connection.execute(insert(runs).values(**row, sequence=(newest or 0) + 1))
+            told = {"sequence": (newest or 0) + 1, "beat_at": clock(connection).isoformat()}
+            connection.execute(insert(runs).values(**row, **told))
 
     def update_run(
         self,
@@ -65,19 +67,21 @@ class Ledger:
         model: str | None = None,
         summary: dict[str, Any] | None = None,
     ) -> None:
-        """Ends a run. One that was taken for dead, and was not, may still end.
+        """Ends a run; from then on it is nobody's. One that was taken for dead, and was not, may still end.
 
         Raises:
             ValueError: It has ended already, or `state` is RUNNING.
+            BusyError: Another process took it up and is at work.
         """
         if state is RunState.RUNNING:
             raise ValueError("A run ends as completed, failed or interrupted. Received: running.")
         with locked(self._engine) as connection:
-            before = _state_of_run(connection, run_id)
-            if before in (RunState.COMPLETED, RunState.FAILED):
-                raise ValueError(f"Run {run_id} has ended already, as {before}. Received: {state}.")
-            new = {"state": state, "error": error, "ended_at": _now(), **_given(model=model)}
-            _write_run(connection, run_id, new, summary)
+            row = _row(connection, run_id)
+            if row.state in (RunState.COMPLETED, RunState.FAILED):
+                raise ValueError(f"Run {run_id} has ended already, as {row.state}. Received: {state}.")
+            if not is_owner(row, os.getpid()):
+                _refuse_living(connection, row)
+            _end(connection, run_id, state, {"error": error, **_given(model=model)}, summary)
 
     def get_run(self, run_id: str) -> Run:
         """The run with this id, or the only one whose id begins so.
@@ -94,95 +98,122 @@ class Ledger:
             query = select(runs).order_by(runs.c.sequence.desc()).limit(limit)
             return [to_run(row) for row in connection.execute(query)]
 
-    def mark_dead_runs(self) -> list[str]:
-        """Marks the running runs of this host whose process is gone as interrupted, with their running trials failed.
+    def dead_runs(self) -> list[str]:
+        """The running runs whose process is gone. Only looks, and waits for nobody.
+
+        A process of another machine, in a database that several share, is gone when it has not told for five minutes
+        that it lives.
 
         Returns:
             Their ids.
         """
+        with reading(self._engine) as connection:
+            return [row.id for row in _dead(connection)]
+
+    def mark_dead_runs(self) -> list[str]:
+        """Marks the dead runs as interrupted; their trials wait to be taken up again.
+
+        Returns:
+            Their ids.
+        """
+        if not self.dead_runs():
+            return []
         with locked(self._engine) as connection:
-            running = connection.execute(select(runs).where(runs.c.state == RunState.RUNNING)).all()
-            dead = [row for row in running if is_here(row.host) and not lives(row.process_id, row.process_started)]
+            dead = _dead(connection)
             for row in dead:
                 error = f"Its process {row.process_id} ended without a word: it was killed, or the machine went down."
-                new = {"state": RunState.INTERRUPTED, "error": error, "ended_at": _now()}
+                new = {"state": RunState.INTERRUPTED, "error": error, "ended_at": clock(connection).isoformat()}
                 _write_run(connection, row.id, new)
-                _fail_running(connection, row.id, error)
+                release_all(connection, row.id)
         return [row.id for row in dead]
 
-    def propose(self, run_id: str, decide: Decide) -> Trial | None:
-        """Asks `decide` for the next trial, and writes it as running under the next number, counted from 0.
+    def take_up(self, run_id: str) -> Run:
+        """Makes this process the owner of a run that ended before its time, for going on with it.
 
-        Nobody else proposes between the reading and the writing. `decide` must not use the ledger, and be quick.
+        What its workers held waits to be leased again, and none of it counts as an attempt.
 
-        Raises:
-            ValueError: The run is unknown or has ended.
-        """
-        with locked(self._engine) as connection:
-            state = _state_of_run(connection, run_id)
-            if state is not RunState.RUNNING:
-                raise ValueError(f"Run {run_id} is {state} and takes no more trials.")
-            so_far = read_trials(connection, run_id)
-            decision = decide(so_far)
-            if decision is None:
-                return None
-            space, values, seed = decision
-            _refuse_non_finite(values.items())
-            number = so_far[-1].number + 1 if so_far else 0
-            new = {"run_id": run_id, "number": number, "space": space, "seed": int(seed), "state": TrialState.RUNNING}
-            connection.execute(insert(trials).values(**new, hyperparameters=values))
-            return read_trials(connection, run_id, number)[0]
-
-    def record_epoch(self, run_id: str, number: int, report: EpochReport) -> None:
-        """Writes one epoch of a running trial. The same epoch again replaces what was said of it.
+        Returns:
+            The run, running.
 
         Raises:
-            ValueError: The trial is unknown or finished, or the score is not finite.
-        """
-        _refuse_non_finite([("score", report.score)])
-        row = {
-            "epoch": report.epoch,
-            "score": float(report.score),  # a numpy scalar is welcome, and no driver knows it
-            "train_loss": _null_if_nan(report.train_loss),
-            "val_loss": _null_if_nan(report.val_loss),
-            "seconds": float(report.seconds),
-        }
-        same = (epochs.c.run_id == run_id) & (epochs.c.number == number) & (epochs.c.epoch == report.epoch)
-        with locked(self._engine) as connection:
-            _require_running(connection, run_id, number)
-            if connection.execute(update(epochs).where(same).values(**row)).rowcount == 0:
-                connection.execute(insert(epochs).values(run_id=run_id, number=number, **row))
-
-    def complete_trial(self, run_id: str, number: int, result: TrialResult) -> None:
-        """Ends a running trial with its result.
-
-        Raises:
-            ValueError: The trial is unknown or finished, or a figure is not finite.
-        """
-        figures = asdict(result)
-        _refuse_non_finite([*figures.items(), *result.metrics.items()])
-        with locked(self._engine) as connection:
-            new = {"state": TrialState.COMPLETED, "score": float(result.score), "result": figures}
-            _end_trial(connection, run_id, number, new)
-
-    def fail_trial(self, run_id: str, number: int, error: str) -> None:
-        """Ends a running trial with the reason why it gave nothing.
-
-        Raises:
-            ValueError: The trial is unknown or finished.
+            ConfigError: There is no such run, or it was completed.
+            BusyError: Its process lives.
         """
         with locked(self._engine) as connection:
-            _end_trial(connection, run_id, number, {"state": TrialState.FAILED, "error": error})
+            run = find_run(connection, run_id)
+            if run.state is RunState.COMPLETED:
+                raise ConfigError(f"Run {run.id} was completed: it made {run.model}. There is nothing to resume.")
+            _refuse_living(connection, _row(connection, run.id))
+            new = {"state": RunState.RUNNING, "error": None, "ended_at": None, "beat_at": clock(connection).isoformat()}
+            _write_run(connection, run.id, new | owner(os.getpid()))
+            release_all(connection, run.id)
+            return find_run(connection, run.id)
 
-    def fail_running(self, run_id: str, error: str) -> int:
-        """Ends every running trial of a run; returns how many there were."""
+    def beat(self, run_id: str, used_seconds: float) -> bool:
+        """Says that the run's process, which is this one, lives, and how much of the budget was used so far.
+
+        A run that was taken for dead runs again by this.
+
+        Returns:
+            False: it is this process's no more. Another one took it up, or it has ended.
+        """
+        alive = runs.c.state.in_((RunState.RUNNING, RunState.INTERRUPTED))
+        mine = [runs.c[name] == value for name, value in owner(os.getpid()).items() if name != "process_started"]
         with locked(self._engine) as connection:
-            return _fail_running(connection, run_id, error)
+            told = {"beat": runs.c.beat + 1, "beat_at": clock(connection).isoformat()}
+            new = told | {"state": RunState.RUNNING, "error": None, "ended_at": None}
+            change = update(runs).where(runs.c.id == run_id, alive, *mine)
+            return connection.execute(change.values(used_seconds=float(used_seconds), **new)).rowcount > 0
 
     def trials(self, run_id: str) -> list[Trial]:
         """All trials of a run with their epochs, by number."""
         with reading(self._engine) as connection:
-            return read_trials(connection, run_id)
+            return read_trials(connection, run_id, self._finished)
+
+
+def _row(connection: Connection, run_id: str) -> Row[Any]:
+    row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    if row is None:
+        raise unknown_run(run_id)
+    return row
+
+
+def _dead(connection: Connection) -> list[Row[Any]]:
+    running = connection.execute(select(runs).where(runs.c.state == RunState.RUNNING)).all()
+    return [row for row in running if not _lives(connection, row)]
+
+
+def _lives(connection: Connection, row: Row[Any]) -> bool:
+    alive = lives(row, shared=connection.dialect.name != "sqlite")
+    return _silence(connection, row) <= SILENCE if alive is None else alive
+
+
+def _silence(connection: Connection, row: Row[Any]) -> timedelta:
+    """Since the process said that it lives. Negative where a clock was set back."""
+    return clock(connection) - datetime.fromisoformat(row.beat_at or row.started_at)
+
+
+def _refuse_living(connection: Connection, row: Row[Any]) -> None:
+    if row.state != RunState.RUNNING or not _lives(connection, row):
+        return
+    told = ""
+    if lives(row, shared=True) is None:
+        told = (
+            f" It said so {max(0.0, _silence(connection, row).total_seconds()):.0f} seconds ago; after "
+            f"{SILENCE.total_seconds() / 60:.0f} minutes of silence it is taken for dead."
+        )
+    raise BusyError(
+        f"Run {row.id} is at work in process {row.process_id} on {row.host}.{told} "
+        "Wait until it ends, or stop that process, then resume."
+    )
+
+
+def _end(
+    connection: Connection, run_id: str, state: RunState, new: dict[str, Any], summary: dict[str, Any] | None
+) -> None:
+    ended = {"state": state, "ended_at": clock(connection).isoformat(), "process_mark": None}
+    _write_run(connection, run_id, new | ended, summary)
+    release_all(connection, run_id)
 
 
 def _given(**fields: str | None) -> dict[str, Any]:
@@ -194,53 +225,6 @@ def _write_run(
 ) -> None:
     summary = connection.execute(select(runs.c.summary).where(runs.c.id == run_id)).scalar_one_or_none()
     if summary is None:
-        raise _unknown_run(run_id)
+        raise unknown_run(run_id)
     new = new | {"summary": summary | (more_summary or {})}
     connection.execute(update(runs).where(runs.c.id == run_id).values(**new))
-
-
-def _state_of_run(connection: Connection, run_id: str) -> RunState:
-    state = connection.execute(select(runs.c.state).where(runs.c.id == run_id)).scalar_one_or_none()
-    if state is None:
-        raise _unknown_run(run_id)
-    return RunState(state)
-
-
-def _unknown_run(run_id: str) -> ValueError:
-    return ValueError(f"There is no run {run_id!r} in the ledger.")
-
-
-def _end_trial(connection: Connection, run_id: str, number: int, new: dict[str, Any]) -> None:
-    _require_running(connection, run_id, number)
-    connection.execute(update(trials).where(_is_trial(run_id, number)).values(**new))
-
-
-def _require_running(connection: Connection, run_id: str, number: int) -> None:
-    state = connection.execute(select(trials.c.state).where(_is_trial(run_id, number))).scalar_one_or_none()
-    if state is None:
-        raise ValueError(f"There is no trial {number} of run {run_id!r} in the ledger.")
-    if state != TrialState.RUNNING:
-        raise ValueError(f"Trial {number} of run {run_id} is {state} and does not change any more.")
-
-
-def _fail_running(connection: Connection, run_id: str, error: str) -> int:
-    running = (trials.c.run_id == run_id) & (trials.c.state == TrialState.RUNNING)
-    return connection.execute(update(trials).where(running).values(state=TrialState.FAILED, error=error)).rowcount
-
-
-def _is_trial(run_id: str, number: int) -> ColumnElement[bool]:
-    return (trials.c.run_id == run_id) & (trials.c.number == number)
-
-
-def _refuse_non_finite(figures: Iterable[tuple[str, Any]]) -> None:
-    for name, value in figures:
-        if isinstance(value, Real) and not math.isfinite(value):
-            raise ValueError(f"`{name}` must be a finite number. Received: {value}.")
-
-
-def _null_if_nan(loss: float) -> float | None:
-    return None if math.isnan(loss) else float(loss)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

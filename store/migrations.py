@@ -73,7 +73,29 @@ _FIRST: Migration = (
     )""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+_LEASES: Migration = (
+    "ALTER TABLE runs ADD COLUMN used_seconds DOUBLE PRECISION NOT NULL DEFAULT 0",
+    "ALTER TABLE runs ADD COLUMN beat BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE runs ADD COLUMN beat_at TEXT",
+    "ALTER TABLE runs ADD COLUMN process_mark TEXT",
+    "ALTER TABLE trials ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE trials ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE trials ADD COLUMN batch_divisor INTEGER NOT NULL DEFAULT 1",
+    "UPDATE trials SET state = 'waiting' WHERE state = 'running'",
+    """CREATE TABLE leases (
+        run_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        worker TEXT NOT NULL,
+        host TEXT NOT NULL,
+        process_id BIGINT NOT NULL,
+        max_seconds DOUBLE PRECISION NOT NULL,
+        beat BIGINT NOT NULL DEFAULT 0,
+        PRIMARY KEY (run_id, number),
+        FOREIGN KEY (run_id, number) REFERENCES trials (run_id, number)
+    )""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LEASES)
 """Migration n, counted from 0, takes the database from version n to n + 1."""
 
 
@@ -85,7 +107,7 @@ def migrate(connection: Connection, backups: Path, migrations: Sequence[Migratio
     Raises:
         StoreError: The database is newer than this program, or not one of Kerasmith's.
     """
-    version = _version(connection)
+    version = version_of(connection)
     newest = len(migrations)
     if version == newest:
         return
@@ -106,8 +128,12 @@ def migrate(connection: Connection, backups: Path, migrations: Sequence[Migratio
     connection.execute(update(schema_version).values(version=newest))
 
 
-def _version(connection: Connection) -> int:
-    """0 for a database with nothing of ours in it."""
+def version_of(connection: Connection) -> int:
+    """The database's version; 0 for one with nothing of ours in it. Only reads.
+
+    Raises:
+        StoreError: It is another program's.
+    """
     found = set(inspect(connection).get_table_names())
     if schema_version.name in found:
         version = connection.execute(select(schema_version.c.version)).scalar()

@@ -7,13 +7,28 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Integer,
     MetaData,
     Table,
     Text,
+    TypeDecorator,
 )
+
+
+class Told(TypeDecorator[str]):
+    """Text from anywhere, such as an error's. What no database keeps, a zero byte or half a surrogate pair, becomes a
+    question mark."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """As SQLAlchemy calls it, before writing."""
+        return None if value is None else value.encode("utf-8", "replace").decode().replace("\0", "?")
+
 
 metadata = MetaData()
 
@@ -37,11 +52,15 @@ runs = Table(
     Column("ended_at", Text),
     Column("data_fingerprint", Text),
     Column("model", Text),
-    Column("error", Text),
+    Column("error", Told),
     Column("summary", JSON, nullable=False),
     Column("host", Text, nullable=False),
     Column("process_id", BigInteger, nullable=False),
-    Column("process_started", DOUBLE_PRECISION),  # seconds since 1970: tells a process from a later one with its number
+    Column("process_started", DOUBLE_PRECISION),  # seconds since 1970, by a clock that may be set; for people
+    Column("used_seconds", DOUBLE_PRECISION, nullable=False, server_default="0"),
+    Column("beat", BigInteger, nullable=False, server_default="0"),  # grows while the run's process lives
+    Column("beat_at", Text),  # ISO 8601, UTC, by the database's clock
+    Column("process_mark", Text),  # tells a process from a later one with its number; NULL: nobody owns the run
 )
 
 trials = Table(
@@ -54,9 +73,26 @@ trials = Table(
     Column("state", Text, nullable=False),
     Column("seed", BigInteger, nullable=False),
     Column("score", DOUBLE_PRECISION),
-    Column("error", Text),
+    Column("error", Told),
     Column("result", JSON(none_as_null=True)),
+    Column("origin", Text, nullable=False, server_default=""),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("batch_divisor", Integer, nullable=False, server_default="1"),
 )
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("worker", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("process_id", BigInteger, nullable=False),
+    Column("max_seconds", DOUBLE_PRECISION, nullable=False),
+    Column("beat", BigInteger, nullable=False, server_default="0"),
+    ForeignKeyConstraint(["run_id", "number"], ["trials.run_id", "trials.number"]),
+)
+"""One row for each running trial: a running trial without one is a mistake."""
 
 epochs = Table(
     "epochs",

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from store.home import Home, open_home
 
-pytest_plugins = ("tests.tiny",)
+pytest_plugins = ("tests.tiny", "tests.postgres")
 
 # the same examples every time; --hypothesis-profile=default looks for new ones
 settings.register_profile("repeatable", derandomize=True)

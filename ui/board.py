@@ -8,10 +8,10 @@ from pathlib import Path
 import streamlit as st
 
 from records.evaluation import Comparison, Evaluation
-from records.trial import Run, RunState, Trial, TrialState
-from ui.curves import draw, learning_curves
-from ui.markup import bullets, facts, table, tag
-from ui.stores import evaluation_of, findings_of, ranked, report_of
+from records.trial import Run, RunState, Trial
+from ui.markup import bullets, facts, tag
+from ui.stores import budget_of, evaluation_of, findings_of, ranked, report_of, time_left
+from ui.trials import done, others
 from ui.words import (
     cell,
     duration,
@@ -25,7 +25,6 @@ from ui.words import (
     seconds_between,
     signed,
 )
-from ui.words import settings as told_settings
 
 TONES = {
     RunState.COMPLETED: "good",
@@ -34,6 +33,8 @@ TONES = {
     RunState.INTERRUPTED: "warn",
 }
 REPORT_HEIGHT = 860
+PAUSE_SECONDS = 60.0
+"""Between what a run took and what it used, from which on it was interrupted and resumed."""
 BASELINES = {
     "floor": "the floor baseline",
     "majority": "always answering the most frequent class",
@@ -50,16 +51,15 @@ def show_head(run: Run, trials: list[Trial]) -> None:
     )
     evaluation = evaluation_of(run)
     pairs = _figure(run, evaluation, trials)
-    taken = seconds_between(run.started_at, run.ended_at)
-    took = "" if taken is None else duration(taken)
-    pairs.append(("started", moment(run.started_at), f"took {took}" if run.ended_at else f"{took} ago"))
-    budget = run.config.get("budget_seconds")
-    done = sum(trial.state is TrialState.COMPLETED for trial in trials)
-    told = f"of a budget of {duration(float(budget))}" if isinstance(budget, (int, float)) else ""
-    pairs.append(("trials", f"{done} done", _others(trials) or told))
-    facts(pairs)
+    pairs.append(("started", moment(run.started_at), _paused(run)))
+    pairs.append(_clock(run))
+    pairs.append(("trials", f"{done(trials)} done", others(trials)))
+    facts([pair for pair in pairs if pair[1]])
     if run.error:
         st.error(plain(run.error))
+    if run.state is RunState.INTERRUPTED:
+        st.caption("What was tried is kept. To go on with it, type this into a terminal.")
+        st.code(f"kerasmith resume {run.id}", language="bash")
     if evaluation is not None and evaluation.comparisons:
         bullets([_compared(one) for one in evaluation.comparisons])
 
@@ -77,10 +77,22 @@ def _figure(run: Run, evaluation: Evaluation | None, trials: list[Trial]) -> lis
     return [(f"{title} on the validation split", number(best[0].score or 0.0), f"best so far, trial {best[0].number}")]
 
 
-def _others(trials: list[Trial]) -> str:
-    told = ((TrialState.RUNNING, "running"), (TrialState.FAILED, "failed"))
-    counts = [(sum(trial.state is state for trial in trials), word) for state, word in told]
-    return ", ".join(f"{count} {word}" for count, word in counts if count)
+def _clock(run: Run) -> tuple[str, str, str]:
+    """What it used of its budget, over all its processes; of one that goes on, what is left."""
+    budget, left = budget_of(run), time_left(run)
+    of = "" if budget is None else f"of {duration(budget)}"
+    if left is not None:
+        return "time left", duration(left), of
+    used = run.used_seconds or seconds_between(run.started_at, run.ended_at)
+    return "time used", "" if used is None else duration(used), of
+
+
+def _paused(run: Run) -> str:
+    """Says so where the run rested between two processes."""
+    wall = seconds_between(run.started_at, run.ended_at)
+    if wall is None or not run.used_seconds or wall - run.used_seconds < PAUSE_SECONDS:
+        return ""
+    return f"resumed after a pause of {duration(wall - run.used_seconds)}"
 
 
 def _compared(one: Comparison) -> tuple[str, str]:
@@ -93,43 +105,6 @@ def _compared(one: Comparison) -> tuple[str, str]:
         f"{tag(word, tone)} than {cell(name)}, whose {cell(metric_title(one.metric))} is {number(one.baseline_value)}"
     )
     return what, f"The paired difference lies between {low} and {high} (95 % interval; + is better)."
-
-
-def show_trials(run: Run, trials: list[Trial]) -> None:
-    """Learning curves and the leaderboard."""
-    if not trials:
-        st.caption("No trial has begun yet.")
-        return
-    best = ranked(trials, run.objective)
-    winner = best[0].number if best else None
-    title = metric_title(run.objective)
-    curves = learning_curves(trials, run.objective, winner)
-    if curves is not None:
-        draw(curves, f"Validation {title} of each trial over its seconds; the table below has the numbers.", height=250)
-        st.caption(f"Validation {title} after each epoch. The thick line is the best trial.")
-    order = [*best, *(t for t in trials if t.state is TrialState.RUNNING)]
-    order += [t for t in trials if t not in order]
-    head = ["rank", "trial", "space", f"validation {title}", "time", "settings"]
-    rows = [_trial_row(trial, place + 1 if place < len(best) else None) for place, trial in enumerate(order)]
-    table(head, rows, best=0 if best else None, long=True)
-
-
-def _trial_row(trial: Trial, rank: int | None) -> list[str]:
-    score = "" if trial.score is None else number(trial.score)
-    told = told_settings(trial.values)
-    if trial.state is TrialState.RUNNING:
-        score = f"{number(trial.epochs[-1].score)} so far" if trial.epochs else "running"
-    if trial.state is TrialState.FAILED:
-        score, told = "failed", (trial.error or "It had not ended.").splitlines()[0]
-    seconds = trial.result.seconds if trial.result else trial.epochs[-1].seconds if trial.epochs else None
-    return [
-        "" if rank is None else str(rank),
-        str(trial.number),
-        trial.space,
-        score,
-        "" if seconds is None else duration(seconds),
-        told,
-    ]
 
 
 def show_data(run: Run) -> None:

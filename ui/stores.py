@@ -15,7 +15,7 @@ from records.data import Severity
 from records.errors import BundleError, ConfigError
 from records.evaluation import Evaluation
 from records.task import METRICS, Direction
-from records.trial import Run, RunState, Trial, TrialState
+from records.trial import Run, RunState, Trial
 from serving.model_store import folder_of
 from store.database import open_database
 from store.home import Home, open_home
@@ -23,6 +23,8 @@ from store.ledger import Ledger
 from store.registry import Registry
 
 MOST_RUNS = 200
+CLOCK_SECONDS = 10.0
+"""Steps in which the page shows how much of a running run's time is left."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def evaluation_of(run: Run) -> Evaluation | None:
 
 
 def ranked(trials: list[Trial], objective: str) -> list[Trial]:
-    """Completed trials, the best first; among equals the earlier."""
-    done = [trial for trial in trials if trial.state is TrialState.COMPLETED and trial.score is not None]
+    """Trials with a score, the best first; among equals the earlier."""
+    done = [trial for trial in trials if trial.scored]
     metric = METRICS.get(objective)
     sign = 1.0 if metric is not None and metric.direction is Direction.MIN else -1.0
     return sorted(done, key=lambda trial: (sign * (trial.score or 0.0), trial.number))
@@ -105,9 +107,23 @@ def findings_of(run: Run) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: one.get("severity") != Severity.WARNING)
 
 
+def budget_of(run: Run) -> float | None:
+    """Seconds that it was given."""
+    given = run.config.get("budget_seconds")
+    return float(given) if isinstance(given, (int, float)) else None
+
+
+def time_left(run: Run) -> float | None:
+    """Seconds of the budget that a running run has left, as it told last; `None` where it did not tell."""
+    budget = budget_of(run)
+    if run.state is not RunState.RUNNING or budget is None or not run.used_seconds:
+        return None
+    return max(0.0, budget - run.used_seconds)
+
+
 def signature(runs: list[Run], trials: list[Trial]) -> tuple[object, ...]:
     """Changes whenever there is something new to show."""
     return (
-        *((run.id, run.state, run.model) for run in runs),
-        *((trial.number, trial.state, len(trial.epochs)) for trial in trials),
+        *((run.id, run.state, run.model, run.used_seconds // CLOCK_SECONDS) for run in runs),
+        *((trial.number, trial.state, trial.attempt, len(trial.epochs)) for trial in trials),
     )

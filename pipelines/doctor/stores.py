@@ -8,21 +8,20 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from pipelines.doctor.examine import Check, guarded
 from pipelines.reporting.wording import plural
-from records.errors import BundleError
+from records.errors import BundleError, KerasmithError
 from records.registry import ModelVersion
 from records.trial import RunState
 from serving.bundle import verify
 from serving.model_store import folder_of
-from store.database import open_database, reading
-from store.home import Home
-from store.liveness import is_here, lives
+from store.database import look_up_version, open_database
+from store.home import Home, place
+from store.ledger import Ledger
 from store.migrations import MIGRATIONS
 from store.registry import Registry
-from store.schema import runs
 
 QUICK_CHECK_SECONDS = 3.0
 VERIFY_SECONDS = 4.0
@@ -51,11 +50,11 @@ def store_checks(home: Home) -> list[Check]:
 
 
 def database_check(home: Home) -> Check:
-    """Its version, and SQLite's own quick check. Opened for reading only: nothing is upgraded here."""
+    """Which one it is, its version, and SQLite's own quick check. Nothing is made or upgraded here."""
+    if home.database_url.get_backend_name() != "sqlite":
+        return server_check(home)
     if not _exists(home):
         return Check(name="database", ok=True, what="There is none yet: the first run makes it.")
-    if home.database_url.get_backend_name() != "sqlite":
-        return Check(name="database", ok=True, what=f"On a server: {home.database_url}.")
     path = Path(str(home.database_url.database)).absolute()
     fix = f"Put a copy from {home.root / 'backups'} in its place, or set KERASMITH_HOME to another folder."
     try:
@@ -64,27 +63,46 @@ def database_check(home: Home) -> Check:
             whole = _quick_check(connection)
     except sqlite3.DatabaseError as error:
         return Check(name="database", ok=False, what=f"{path} cannot be read: {error}.", fix=fix)
-    newest = len(MIGRATIONS)
     if whole not in ("ok", None):
         return Check(name="database", ok=False, what=f"{path} is damaged: {whole}.", fix=fix)
+    told = "whole" if whole else f"too big to check in {QUICK_CHECK_SECONDS:.0f} s"
+    return _version_check(version, f"{path}, version {version}, {told}.", "after a backup")
+
+
+def server_check(home: Home) -> Check:
+    """Which one KERASMITH_DATABASE names, without its password, and whether it answers."""
+    began = time.perf_counter()
+    try:
+        version = look_up_version(home)
+    except KerasmithError as error:
+        return Check(name="database", ok=False, what=str(error))
+    name = place(home.database_url)
+    if version == 0:
+        return Check(name="database", ok=True, what=f"{name} answers and is empty: the first run makes its tables.")
+    seconds = time.perf_counter() - began
+    what = f"{name}, version {version}, answered in {seconds * 1000:.0f} ms."
+    return _version_check(version, what, "so back it up before")
+
+
+def _version_check(version: int, what: str, backup: str) -> Check:
+    newest = len(MIGRATIONS)
     if version > newest:
         what = f"It was made by a newer Kerasmith: version {version}, and this one knows {newest}."
         return Check(name="database", ok=False, what=what, fix="Install the newer Kerasmith.")
     if version < newest:
-        what = f"Version {version}. The next command upgrades it to {newest}, after a backup."
+        what = f"Version {version}. The next command upgrades it to {newest}, {backup}."
         return Check(name="database", ok=None, what=what)
-    told = "whole" if whole else f"too big to check in {QUICK_CHECK_SECONDS:.0f} s"
-    return Check(name="database", ok=True, what=f"Version {version}, {told}.")
+    return Check(name="database", ok=True, what=what)
 
 
 def runs_check(engine: Engine) -> Check:
     """Runs that are said to go on, and whose process is gone."""
-    with reading(engine) as connection:
-        running = connection.execute(select(runs).where(runs.c.state == RunState.RUNNING)).all()
-    dead = [row.id for row in running if is_here(row.host) and not lives(row.process_id, row.process_started)]
+    ledger = Ledger(engine)
+    running = [run for run in ledger.runs() if run.state is RunState.RUNNING]
+    dead = ledger.dead_runs()
     if dead:
         what = f"{plural(len(dead), 'run')} died without a word: {_some(dead)}."
-        fix = "kerasmith runs marks them as interrupted; kerasmith show RUN tells what they had."
+        fix = "kerasmith resume RUN goes on with one; kerasmith show RUN tells what it had."
         return Check(name="runs", ok=None, what=what, fix=fix)
     told = f"{plural(len(running), 'run')} going on." if running else "None is going on, none died unnoticed."
     return Check(name="runs", ok=True, what=told)
@@ -127,7 +145,7 @@ def models_check(home: Home, models: Sequence[ModelVersion]) -> Check:
 
 def _exists(home: Home) -> bool:
     url = home.database_url
-    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
+    return Path(str(url.database)).exists() if url.get_backend_name() == "sqlite" else look_up_version(home) > 0
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -80,11 +80,13 @@ def learning_plot(trials: Sequence[Trial], objective: str, winner: int) -> Marku
 
 
 def search_plot(trials: Sequence[Trial], objective: str, winner: int) -> Markup:
-    """Each completed trial's score in the order of the search, one colour for each space; the winner has a ring."""
+    """Each trial's score in the order of the search, one colour for each space. The winner has a ring; the point of a
+    trial that was stopped early is hollow."""
     rows = [
         {"trial": t.number, "score": t.score, "space": clean(t.space), "won": t.number == winner}
+        | {"early": t.state is TrialState.PRUNED}
         for t in trials
-        if t.state is TrialState.COMPLETED and t.score is not None
+        if t.scored
     ]
     if len(rows) < 2:
         return Markup("")
@@ -99,9 +101,10 @@ def search_plot(trials: Sequence[Trial], objective: str, winner: int) -> Markup:
         ),
         color=_space_color(trials),
     )
-    points = base.mark_point(size=60, filled=True, opacity=0.85)
+    points = base.transform_filter("!datum.early").mark_point(size=60, filled=True, opacity=0.85)
+    hollow = base.transform_filter("datum.early").mark_point(size=45, strokeWidth=1.6, filled=False, opacity=0.85)
     ring = base.transform_filter("datum.won").mark_point(size=220, strokeWidth=2, filled=False, opacity=1)
-    return draw((points + ring).properties(width=720, height=210))
+    return draw((points + hollow + ring).properties(width=720, height=210))
 
 
 def _space_color(trials: Sequence[Trial]) -> alt.Color:

@@ -13,8 +13,10 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from pipelines.reporting import charts, charts_numbers, kinds, verdicts, wording
+from pipelines.reporting import charts, charts_numbers, kinds, states, verdicts, wording
+from pipelines.reporting.course import course
 from pipelines.reporting.facts import Mistake, ReportFacts
+from pipelines.reporting.mattered import mattered, meaning
 from records.spec import InputKind
 from records.trial import TrialState
 
@@ -41,7 +43,7 @@ def render_report(facts: ReportFacts) -> str:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.globals |= {"w": wording, "say": verdicts, "kinds": kinds}
+    environment.globals |= {"w": wording, "say": verdicts, "kinds": kinds, "told": states}
     manifest, evaluation = facts.manifest, facts.manifest.evaluation
     return environment.get_template("report.html.j2").render(
         facts=facts,
@@ -56,7 +58,11 @@ def render_report(facts: ReportFacts) -> str:
         plots=_plots(facts),
         mistakes=[(mistake, _picture(mistake)) for mistake in facts.mistakes],
         leaders=_fold(wording.ranked(facts.trials, manifest.objective)),
-        failed=[trial for trial in facts.trials if trial.state is not TrialState.COMPLETED],
+        failed=[trial for trial in facts.trials if not trial.scored],
+        early=any(trial.state is TrialState.PRUNED for trial in facts.trials),
+        course=course(facts.trials),
+        mattered=mattered(facts.trials, manifest.objective),
+        meaning=meaning(manifest.objective),
         counts=_fold(_count_rows(facts)),
         most_examples=max([1, *next(iter(facts.class_counts.values()), ())]),
         chosen=next(engine for engine in manifest.engines if engine.name == manifest.engine),

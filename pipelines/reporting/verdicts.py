@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pipelines.reporting.kinds import FEW, floor_words
 from pipelines.reporting.wording import clean, count, interval, less_is_better, metric_title, number, plural, signed
-from records.bundle import Manifest
+from records.bundle import Average, Manifest
 from records.evaluation import Comparison, Evaluation, Figure
 from records.spec import DataSpec
 from records.task import Decision
@@ -137,6 +137,33 @@ def decision_sentences(decision: Decision, labels: Sequence[str], objective: str
     more = f", and {count(len(named) - MOST_COSTS)} more such" if len(named) > MOST_COSTS else ""
     listed = ", ".join(named[:MOST_COSTS]) + more
     return [f"It answers the class with the least expected cost: {listed}; any other mistake costs 1."]
+
+
+def average_sentences(average: Average | None, objective: str) -> list[str]:
+    """Which trials were averaged, what that gained, and which of them were fitted again; nothing for one network."""
+    if average is None:
+        return []
+    parts = [f"trial {part.trial} ({clean(part.space)}) counts {_percent(part.weight)}" for part in average.parts]
+    told = [
+        f"It is the average of {len(parts)} networks: {', '.join(parts)}.",
+        f"On {plural(average.num_examples, 'example')} that none of them was fitted on, the average has "
+        f"{metric_title(objective)} {number(average.score)}, and the best trial alone {number(average.single_score)}. "
+        "The average was chosen by these same examples, which flatters it.",
+    ]
+    if all(part.refitted for part in average.parts):
+        return [*told, "Then each was fitted again on training and validation examples together."]
+    for part in average.parts:
+        again = "was fitted again on training and validation examples together."
+        told.append(f"Trial {part.trial} {again if part.refitted else f'keeps its weights. {clean(part.note)}'}")
+    return told
+
+
+def role(manifest: Manifest, winner: int, trial: int) -> str:
+    """What a trial is to the model; empty for most."""
+    if manifest.average is None:
+        return "the model" if trial == winner else ""
+    weights = {part.trial: part.weight for part in manifest.average.parts}
+    return f"{_percent(weights[trial])} of the model" if trial in weights else ""
 
 
 def metric_note(name: str, manifest: Manifest, spec: DataSpec) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from records.evaluation import Figure
 from records.task import METRICS, Direction
-from records.trial import Trial, TrialState
+from records.trial import Trial
 
 _WRONG_WAY = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 """They turn the direction of the text that follows."""
@@ -72,6 +72,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def percent(share: float) -> str:
+    """62 %, 4 %, < 1 %, > 99 %."""
+    if 0.0 < share < 0.005 or 0.995 < share < 1.0:
+        return "< 1 %" if share < 0.5 else "> 99 %"
+    return f"{100 * share:.0f} %"
+
+
 def milliseconds(value: float) -> str:
     """0.17 ms, 2.1 ms, 38 ms."""
     return f"{value:.2f} ms" if value < 1 else f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"
@@ -115,6 +122,6 @@ def settings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def ranked(trials: Sequence[Trial], objective: str) -> list[Trial]:
     """Completed trials, the best first; among equals the earlier."""
-    done = [trial for trial in trials if trial.state is TrialState.COMPLETED and trial.score is not None]
+    done = [trial for trial in trials if trial.scored]
     sign = -1.0 if METRICS[objective].direction is Direction.MAX else 1.0
     return sorted(done, key=lambda trial: (sign * (trial.score or 0.0), trial.number))

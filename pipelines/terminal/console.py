@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.reporting import wording
-from records.trial import Run
+from records.trial import Run, RunState
 
 NARROWEST_PIPE = 100
 """Columns where no terminal says how many it has: nothing that is piped should be folded without need."""
@@ -79,11 +79,25 @@ def local_time(moment: str) -> str:
 
 
 def took(run: Run) -> str:
-    """Wall time of a run that has ended."""
+    """How long a run worked that has ended: over all its processes, where the ledger says so."""
     if run.ended_at is None:
         return ""
+    if run.used_seconds:
+        return wording.duration(run.used_seconds)
     try:
         taken = datetime.fromisoformat(run.ended_at) - datetime.fromisoformat(run.started_at)
     except (ValueError, TypeError):
         return ""
     return wording.duration(max(0.0, taken.total_seconds()))
+
+
+def used(run: Run) -> str:
+    """took 9 min 40 s of 10 min 0 s; of a run that goes on, what is left; empty where nothing is known."""
+    budget = run.config.get("budget_seconds")
+    whole = float(budget) if isinstance(budget, (int, float)) else None
+    if run.state is RunState.RUNNING:
+        if whole is None or not run.used_seconds:
+            return ""
+        return f"{wording.duration(max(0.0, whole - run.used_seconds))} left of {wording.duration(whole)}"
+    taken = took(run)
+    return f"took {taken}{'' if whole is None else f' of {wording.duration(whole)}'}" if taken else ""

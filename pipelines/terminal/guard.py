@@ -31,8 +31,8 @@ def guarded(app: typer.Typer, arguments: list[str], debug: bool) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("Interrupted. Nothing that was there before is lost.", EXIT_INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _fail(str(error) or "Interrupted. Nothing that was there before is lost.", EXIT_INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has seen enough
         return 0

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
@@ -13,10 +14,13 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.padding import Padding
 from rich.spinner import Spinner
+from rich.table import Table
 from rich.text import Text
 
 from pipelines.reporting import wording
-from records.trial import Trial, TrialState
+from pipelines.reporting.states import counted
+from pipelines.terminal.search_board import SearchBoard, Standing, best_words, drawn
+from records.trial import Lease, Trial
 
 REFRESHES_PER_SECOND = 4
 
@@ -24,8 +28,9 @@ REFRESHES_PER_SECOND = 4
 class Progress:
     """Shows the steps of a run; a context manager. Fulfils `pipelines.progress.Progress`.
 
-    On a terminal there is a live line, and each finished step stays as a line. Elsewhere it is silent, or with
-    `verbose` says one plain line for each step and sentence.
+    On a terminal there is a live line, below it a small table while it searches, and each finished step stays as a
+    line. Elsewhere it is silent, or with `verbose` says one plain line for each step and sentence. A terminal that is
+    gone ends the showing, never the run.
     """
 
     def __init__(
@@ -41,6 +46,8 @@ class Progress:
         self._step = self._detail = ""
         self._began = time.monotonic()
         self._search: Text | None = None
+        self._board = SearchBoard()
+        self._standing: Standing | None = None
         unicode = self._console.encoding.startswith("utf")
         self._done, self._broken = ("✓", "✗") if unicode else ("+", "x")
         self._spinner = Spinner("dots" if unicode else "line", style="cyan")
@@ -62,23 +69,29 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end_step(failed=kind is not None)
-        if self._is_live:
-            self._live.stop()
+        if self._live.is_started:
+            with suppress(OSError, ValueError):
+                self._live.stop()
 
     def step(self, name: str, detail: str = "") -> None:
         """Ends the step before, if any, and begins the next."""
         self._end_step(failed=False)
-        self._step, self._detail, self._began, self._search = name, detail, time.monotonic(), None
+        self._standing = self._search = None
+        self._step, self._detail, self._began = name, detail, time.monotonic()
 
     def amount(self, done: int, total: int | None = None) -> None:
         """So many examples of the step at hand are done."""
         self._detail = wording.count(done) + (f" of {wording.count(total)}" if total else "")
 
-    def search(self, trials: Sequence[Trial], objective: str, seconds_left: float) -> None:
+    def search(
+        self, trials: Sequence[Trial], objective: str, seconds_left: float, leases: Sequence[Lease] = ()
+    ) -> None:
         """How the search stands."""
         if self._is_live or self._verbose:
             self._deadline = time.monotonic() + seconds_left
             self._search = search_line(trials, objective)
+        if self._is_live:
+            self._standing = self._board.standing(trials, objective, leases)
 
     def note(self, text: str) -> None:
         """A sentence that stays on the screen."""
@@ -90,15 +103,22 @@ class Progress:
             return
         mark, style = (self._broken, "red") if failed else (self._done, "green")
         taken = wording.duration(time.monotonic() - self._began)
-        line = Text.assemble((mark, style), f" {wording.clean(self._step)}  ", (taken, "dim"))
+        line = Text.assemble(f"{wording.clean(self._step)}  ", (taken, "dim"))
         if self._search is not None and not failed:
             line.append("  ").append_text(self._search)
-        self._print(line)
-        self._step = ""
+        hanging = Table.grid(padding=(0, 1))
+        hanging.add_row(Text(mark, style), line)
+        self._step, self._standing = "", None
+        self._print(hanging)
 
-    def _print(self, renderable: Text | Padding) -> None:
-        self._console.print(renderable)
-        self._console.file.flush()
+    def _print(self, renderable: Table | Padding) -> None:
+        try:
+            if self._live.is_started:
+                self._live.refresh()  # or else what was drawn last is drawn again below the line
+            self._console.print(renderable)
+            self._console.file.flush()
+        except (OSError, ValueError):  # the terminal was closed
+            self._is_live = self._verbose = False
 
     def _render(self) -> Group:
         """Called by the refreshing thread: reads, and writes nothing."""
@@ -110,8 +130,10 @@ class Progress:
         if self._deadline is not None:
             line.append(f", {wording.duration(max(0.0, self._deadline - now))} left of the budget", "dim")
         self._spinner.text = line
-        search = self._search
-        return Group(self._spinner) if search is None else Group(self._spinner, Padding(search, (0, 0, 0, 2)))
+        standing = self._standing
+        if standing is None:
+            return Group(self._spinner)
+        return Group(self._spinner, Padding(drawn(standing, self._console.height), (0, 0, 0, 2)))
 
 
 def _own_stderr() -> TextIO:
@@ -123,14 +145,6 @@ def _own_stderr() -> TextIO:
 
 
 def search_line(trials: Sequence[Trial], objective: str) -> Text:
-    """12 trials done, 1 running, 2 failed; best accuracy 0.947 (trial 9, cnn)."""
-    count = {state: sum(trial.state is state for trial in trials) for state in TrialState}
-    told = [wording.plural(count[TrialState.COMPLETED], "trial") + " done"]
-    told += [f"{count[state]} {state.value}" for state in (TrialState.RUNNING, TrialState.FAILED) if count[state]]
-    line = Text(", ".join(told))
-    if ranked := wording.ranked(trials, objective):
-        best = ranked[0]
-        line.append(f"; best {wording.metric_title(objective)} ")
-        line.append(wording.number(best.score or 0.0), "bold")
-        line.append(f" (trial {best.number}, {wording.clean(best.space)})")
-    return line
+    """12 trials done, 2 of them stopped early, 1 running, 2 failed; best accuracy 0.947 (trial 9, cnn)."""
+    line, best = Text(counted(trials)), best_words(trials, objective)
+    return line.append("; ").append_text(best) if best else line

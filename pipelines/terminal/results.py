@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from pipelines.reporting.kinds import next_commands
 from pipelines.run import Outcome
+from pipelines.tensorboard_logs import LOGS
 from pipelines.terminal.predictions import Answers as Answers
 from pipelines.terminal.predictions import predict_files as predict_files
 from pipelines.terminal.predictions import show_predictions as show_predictions
@@ -21,6 +23,7 @@ from pipelines.terminal.views import (
     make_console,
     run_view,
 )
+from records.bundle import Average
 from records.data import Finding, Severity
 from records.evaluation import Evaluation
 from records.registry import ModelVersion
@@ -63,9 +66,16 @@ def model_json(model: ModelVersion) -> dict[str, Any]:
     return {"ref": model.ref} | asdict(model)
 
 
-def run_details(run: Run, trials: Sequence[Trial]) -> dict[str, Any]:
+def run_details(run: Run, trials: Sequence[Trial], logs: Path | None = None) -> dict[str, Any]:
     """A run with everything that is known of it."""
-    return asdict(run) | {"trials": [asdict(trial) for trial in trials]}
+    told = {"trials": [asdict(trial) for trial in trials], "tensorboard": None if logs is None else str(logs)}
+    return asdict(run) | told
+
+
+def logs_of(home: Home, run_id: str) -> Path | None:
+    """The folder of a run's TensorBoard logs, where there is one."""
+    folder = home.run_folder(run_id) / LOGS
+    return folder if folder.is_dir() else None
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
@@ -75,6 +85,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "run": outcome.run.id,
         "report": str(outcome.report),
         "engine": outcome.manifest.engine,
+        "average": outcome.run.summary.get("average"),
         "seconds": outcome.run.summary.get("seconds"),
         "total_seconds": outcome.run.summary.get("total_seconds"),
         "evaluation": outcome.manifest.evaluation.model_dump(mode="json"),
@@ -96,7 +107,7 @@ def show_outcome(outcome: Outcome) -> None:
     console.print(commands_view(next_commands(outcome.model.name, outcome.manifest.input_kind)))
 
 
-def show_run(run: Run, trials: Sequence[Trial]) -> None:
+def show_run(run: Run, trials: Sequence[Trial], logs: Path | None = None) -> None:
     """`kerasmith show`."""
     summary = run.summary
     evaluation = summary.get("evaluation")
@@ -109,6 +120,7 @@ def show_run(run: Run, trials: Sequence[Trial]) -> None:
             findings=findings,
             left_out=summary.get("left_out", ()),
             seconds=summary.get("seconds"),
+            average=Average.model_validate(summary["average"]) if summary.get("average") else None,
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -11,15 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.reporting import verdicts, wording
-from pipelines.terminal.console import item, local_time, plain, table, tail, took
+from pipelines.terminal.console import item, local_time, plain, table, tail, took, used
 from pipelines.terminal.console import make_console as make_console
+from pipelines.terminal.leaderboard import course_view, mattered_view
+from pipelines.terminal.leaderboard import leaderboard_table as leaderboard_table
 from pipelines.terminal.live import Progress as Progress
 from pipelines.terminal.predictions import predictions_table as predictions_table
-from records.bundle import Manifest
+from records.bundle import Average, Manifest
 from records.data import Finding, Severity, Understood
 from records.evaluation import Evaluation
 from records.registry import ModelVersion
-from records.trial import Run, RunState, Trial, TrialState
+from records.trial import Run, RunState, Trial
 
 if TYPE_CHECKING:
     from pipelines.doctor.examine import Check
@@ -71,33 +74,12 @@ def models_table(models: Sequence[ModelVersion]) -> Table:
     return made
 
 
-def leaderboard_table(trials: Sequence[Trial], objective: str, limit: int = 10) -> Table:
-    """The best trials by their validation score; the settings of the best in full. A last line tells what is left."""
-    made = table("rank", "trial", "space", "score", "time", "settings", right=["rank", "trial", "score", "time"])
-    ranked = wording.ranked(trials, objective)
-    for rank, trial in enumerate(ranked[:limit], start=1):
-        settings = ", ".join(f"{name} {value}" for name, value in wording.settings(trial.values))
-        made.add_row(
-            str(rank),
-            str(trial.number),
-            plain(trial.space, "bold" if rank == 1 else ""),
-            wording.number(trial.score or 0.0),
-            wording.duration(trial.result.seconds) if trial.result else "",
-            Text(settings, "" if rank == 1 else "dim", no_wrap=rank > 1, overflow="ellipsis" if rank > 1 else "fold"),
-        )
-    failed = sum(trial.state is TrialState.FAILED for trial in trials)
-    more = [f"{len(ranked) - limit} more"] if len(ranked) > limit else []
-    more += [f"{failed} without a result"] if failed else []
-    if more:
-        made.add_row(*[""] * 5, Text(", ".join(more), "dim"))
-    return made
-
-
 def figures_view(manifest: Manifest) -> Group:
     """The headline, how it compares, how answers are decided, and every metric."""
     told = verdicts.decision_sentences(manifest.decision, manifest.labels, manifest.objective)
     if sentence := verdicts.coverage(manifest.evaluation, manifest.quantiles):
         told.append(sentence)
+    told += verdicts.average_sentences(manifest.average, manifest.objective)
     return _figures(manifest.evaluation, manifest.space, manifest.input_kind, told)
 
 
@@ -174,21 +156,31 @@ def run_view(
     understood: Sequence[Understood] = (),
     left_out: Sequence[str] = (),
     seconds: Mapping[str, float] | None = None,
+    logs: Path | None = None,
+    average: Average | None = None,
 ) -> Group:
-    """Everything about one run."""
+    """Everything about one run. `logs` is the folder of its TensorBoard logs, where there is one."""
     parts: list[RenderableType] = [_run_head(run)]
     ranked = wording.ranked(trials, run.objective)
     if evaluation is not None:
-        parts += [_title("On the test split"), _figures(evaluation, ranked[0].space if ranked else "")]
+        space = ranked[0].space if ranked and average is None else ""
+        told = verdicts.average_sentences(average, run.objective)
+        parts += [_title("On the test split"), _figures(evaluation, space, told=told)]
         if evaluation.per_class:
             parts += [_title("Each class"), per_class_table(evaluation, limit=15)]
     if trials:
         parts += [_title(f"Trials, by {wording.metric_title(run.objective)} on the validation split")]
         parts += [leaderboard_table(trials, run.objective)]
+        if sentences := course_view(trials):
+            parts += [_title("How the search went"), *sentences]
+        if (what := mattered_view(trials, run.objective)) is not None:
+            parts += [_title("What mattered"), what]
     if findings or understood:
         parts += [_title("The data"), findings_view(findings, understood)]
     if left_out:
         parts += [_title("Left out"), *(item("·", "cyan", sentence) for sentence in left_out)]
+    if logs:
+        parts += [_title("Curves"), Text(f"tensorboard --logdir {logs}", overflow="fold")]
     if seconds:
         steps = ", ".join(f"{wording.clean(step)} {wording.duration(taken)}" for step, taken in seconds.items())
         parts += [_title("Where the time went"), Text(steps)]
@@ -217,12 +209,14 @@ def commands_view(commands: Sequence[tuple[str, str]]) -> Group:
 
 def _run_head(run: Run) -> Group:
     head = Text.assemble((wording.clean(run.id), "bold"), "  ", plain(run.state.value, STATE_STYLES[run.state]))
-    told = [f"data {run.config.get('data', run.name)}", f"started {local_time(run.started_at)}", f"took {took(run)}"]
+    told = [f"data {run.config.get('data', run.name)}", f"started {local_time(run.started_at)}", used(run)]
     if run.model:
         told.append(f"model {run.model}")
-    lines = [head, plain(", ".join(one for one in told if not one.endswith("took ")))]
+    lines = [head, plain(", ".join(one for one in told if one))]
     if run.error:
         lines.append(plain(run.error.splitlines()[0], "red"))
+    if run.state is RunState.INTERRUPTED:
+        lines.append(Text.assemble("Go on with it: ", (f"kerasmith resume {wording.clean(run.id)}", "bold")))
     return Group(*lines)
 
 

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.costs import Costs
+from pipelines.governor import Governor
 from records.config import RunConfig
+from store.files import write_atomically
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +28,36 @@ class Job:
     deadline: float
     num_test: int
     refit_examples_factor: float
+    costs: Costs
     threads: int
+    """Cores: of all workers as `supervise` gets it, of one as it gets its file."""
+    memory_bytes: int = 2**63 - 1
+    """That one worker may use. `supervise` fills this in, and the number of workers."""
+    workers: int = 1
 
     def write(self, path: Path) -> None:
-        """Writes the file that `read` reads."""
-        path.write_text(json.dumps(asdict(self), default=str), "utf-8")
+        """Writes the file that `read` reads.
+
+        Raises:
+            StoreError: The disk is full, or the folder cannot be written.
+        """
+        write_atomically(path, json.dumps(asdict(self), default=str).encode())
+
+    def governor(self) -> Governor:
+        """The run's clock."""
+        return Governor(
+            started=self.started,
+            deadline=self.deadline,
+            num_test=self.num_test,
+            refit_examples_factor=self.refit_examples_factor,
+            costs=self.costs,
+        )
 
 
 def read(path: Path) -> Job:
     """The job that `Job.write` wrote."""
     fields: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return Job(**{**fields, "config": config_from_json(fields["config"])})
+    return Job(**{**fields, "config": config_from_json(fields["config"]), "costs": Costs(**fields["costs"])})
 
 
 def config_from_json(fields: dict[str, Any]) -> RunConfig:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipelines import encoding
 from pipelines import features as module
 from pipelines.batches import training_batches
 from pipelines.features import TooSlow, cached_features, feature_data, fitting_rows
@@ -20,6 +21,10 @@ def make_encoder(maps: bool = False) -> keras.Model:
     inputs = keras.Input((11, 9, 3), dtype="uint8")
     x = keras.layers.Conv2D(5, 3, strides=2)(keras.layers.Rescaling(1 / 255)(inputs))
     return keras.Model(inputs, x if maps else keras.layers.GlobalAveragePooling2D()(x))
+
+
+def folders(home: Home) -> list[Path]:
+    return [path for path in home.features.iterdir() if path.is_dir()]
 
 
 def test_features_are_the_encoders_and_never_of_the_test_split(prepared: Prepared, home: Home) -> None:
@@ -51,7 +56,7 @@ def test_another_dataset_has_other_features(prepared: Prepared, home: Home) -> N
 
 def test_onnx_runtime_gives_the_same_features(prepared: Prepared, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     by_keras = cached_features(make_encoder(), "keras", prepared, home)
-    monkeypatch.setattr(module, "WORTH_AN_EXPORT", 1)
+    monkeypatch.setattr(encoding, "WORTH_AN_EXPORT", 1)
     by_onnx = cached_features(make_encoder(), "onnx", prepared, home)
     np.testing.assert_allclose(by_onnx.values, by_keras.values, atol=1e-5)
 
@@ -73,34 +78,16 @@ def test_maps_are_kept_in_half_precision_and_can_be_mirrored(prepared: Prepared,
 def test_what_cannot_be_ready_in_time_is_given_up_early(
     prepared: Prepared, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH_SIZE", 4)
+    monkeypatch.setattr(encoding, "BATCH_SIZE", 4)
     with pytest.raises(TooSlow, match=r"would take about \d+ s; 0 s were left"):
         cached_features(make_encoder(), "slow", prepared, home, max_seconds=1e-6)
-    assert list(home.features.iterdir()) == []
+    assert folders(home) == []
 
 
 def test_a_full_disk_costs_the_trial_and_leaves_nothing(
     prepared: Prepared, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "free_bytes", lambda path: 1000)
+    monkeypatch.setattr(encoding, "free_bytes", lambda path: 1000)
     with pytest.raises(TooSlow, match="The disk has no room for"):
         cached_features(make_encoder(), "big", prepared, home)
-    assert list(home.features.iterdir()) == []
-
-
-def test_two_processes_that_compute_the_same_both_end_well(
-    prepared: Prepared, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = Path.replace
-
-    def beaten(self: Path, target: Path) -> Path:
-        if self.name.endswith(".part") and not target.exists():
-            real(self, target)
-            self.mkdir()
-            (self / "features.npy").write_bytes(b"x")
-        return real(self, target)
-
-    monkeypatch.setattr(Path, "replace", beaten)
-    features = cached_features(make_encoder(), "one", prepared, home)
-    assert len(features.values) == len(fitting_rows(prepared))
-    assert not [path for path in home.features.iterdir() if path.name.startswith(".")]
+    assert folders(home) == []

@@ -1,9 +1,11 @@
 """The clock: hopeless budgets are refused, a winner can always be fitted again and packaged."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
+from pipelines.costs import Costs
 from pipelines.governor import Governor
 from records.errors import BudgetError
 from records.trial import Trial, TrialResult, TrialState
@@ -70,3 +72,20 @@ def test_the_floor_always_gets_time() -> None:
 def test_slow_predictions_are_kept_time_for() -> None:
     slow = done(1, 5.0, predict_seconds=0.05)
     assert governor(600.0, num_test=1000).finish_seconds(slow) > governor(600.0).finish_seconds(slow) + 45
+
+
+def test_at_the_very_end_a_trial_may_have_what_is_left() -> None:
+    clock = governor(200.0)
+    best = done(1, 4.0)
+    soon = time.monotonic() + clock.finish_seconds(best) + clock.refit_seconds(best) + 14.0
+    late = replace(clock, started=soon - 200.0, deadline=soon)
+    seconds = late.next_trial_seconds([done(0, 1.0, "floor"), best], best)
+    assert seconds == pytest.approx(14.0, abs=0.2), "not a fraction of it, for a refit that will hardly be needed"
+
+
+def test_a_machine_that_measured_itself_faster_keeps_less_back() -> None:
+    fast = replace(governor(30.0), costs=Costs(start=2.0, package=2.0))
+    fast.check_start(prepare_seconds=15.0)
+    with pytest.raises(BudgetError):
+        governor(30.0).check_start(prepare_seconds=15.0)
+    assert fast.finish_seconds(None) < governor(30.0).finish_seconds(None)

@@ -2,11 +2,7 @@
 
 import dataclasses
 import io
-import os
-import pty
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,18 +10,16 @@ import pytest
 from rich.console import Console, RenderableType
 
 from pipelines.doctor.examine import Check
-from pipelines.progress import Progress as ProgressProtocol
 from pipelines.reporting.facts import ReportFacts
 from pipelines.terminal import views as terminal
-from pipelines.terminal.live import Progress, search_line
+from pipelines.terminal.live import search_line
 from records.api import ClassProbability, Prediction
 from records.registry import ModelVersion
 from records.spec import InputKind
 from records.task import Decision
-from records.trial import Trial, TrialState
+from records.trial import RunState
 from tests.pipelines.other_facts import classes_of, decided, futures_of, numbers_of
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.pipelines.told_trials import trials
 
 
 def shown(renderable: RenderableType, width: int = 80) -> str:
@@ -113,6 +107,33 @@ def test_leaderboard_tells_how_many_it_leaves_out(make_facts: Callable[..., Repo
     assert "11 more, 1 without a result" in text
 
 
+def test_leaderboard_ranks_and_marks_what_was_stopped_early() -> None:
+    lines = shown(terminal.leaderboard_table(trials(), "accuracy"), 120).splitlines()
+    assert lines[3].split()[:5] == ["Known", "to", "be", "good", "on"] and "Half the batch" in lines[4] + lines[5]
+    second = next(line for line in lines if line.split()[:3] == ["2", "2", "cnn"])
+    assert "0.800" in second and "stopped early; proposed; filters 32" in second
+    assert "attempt 2, went on from step 1,200" in lines[-3].replace("; ", ", ")
+    assert lines[-1].strip() == "2 running, 1 waiting to be taken up again, 1 without a result"
+
+
+def test_a_run_tells_how_its_search_went_and_how_to_go_on(make_facts: Callable[..., ReportFacts]) -> None:
+    run = dataclasses.replace(make_facts().run, state=RunState.INTERRUPTED, used_seconds=412.0)
+    logs = Path("/home/somebody/kerasmith/runs/3f2a9c01d7e4/tensorboard")
+    text = shown(terminal.run_view(run, trials(), logs=logs))
+    assert "took 6 min 52 s of 10 min 0 s" in text
+    assert "Go on with it: kerasmith resume 3f2a9c01d7e4" in text
+    assert f"tensorboard --logdir {logs}" in text
+    assert "Trial 3 began again since its worker died." in text
+    done = shown(terminal.run_view(make_facts().run, make_facts().trials))
+    assert "resume" not in done and "tensorboard" not in done
+
+
+def test_a_run_that_goes_on_tells_what_is_left(make_facts: Callable[..., ReportFacts]) -> None:
+    run = dataclasses.replace(make_facts().run, state=RunState.RUNNING, ended_at=None, used_seconds=412.0)
+    assert "3 min 8 s left of 10 min 0 s" in shown(terminal.run_view(run, ()))
+    assert "left" not in shown(terminal.run_view(dataclasses.replace(run, used_seconds=0.0), ()))
+
+
 def test_predictions_and_data_cannot_steer_the_terminal() -> None:
     classes = [ClassProbability(label=label, probability=0.3) for label in ("[red]a", "b\x1b]0;owned\x07", "c\u202ed")]
     prediction = Prediction(label="[red]a", probability=0.3, classes=classes)
@@ -168,76 +189,3 @@ def test_piped_output_has_no_colour(capsys: pytest.CaptureFixture[str], monkeypa
     out = capsys.readouterr().out
     assert "bad" in out
     assert "\x1b" not in out
-
-
-def test_progress_is_silent_without_a_terminal(make_facts: Callable[..., ReportFacts]) -> None:
-    console = Console(file=io.StringIO())
-    with Progress(60.0, console=console) as progress:
-        progress.step("search")
-        progress.search(make_facts().trials, "accuracy", 30.0)
-        progress.note("Something.")
-    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
-
-
-def test_verbose_progress_says_one_line_for_each_step() -> None:
-    console = Console(file=io.StringIO(), width=80)
-    with pytest.raises(RuntimeError), Progress(60.0, verbose=True, console=console) as progress:
-        progress.step("prepare", "photos")
-        progress.amount(3, 10)
-        progress.note("3 files were left out.")
-        progress.step("search")
-        raise RuntimeError
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert [line.split()[0] for line in lines] == ["3", "✓", "✗"]
-    assert "\x1b" not in "".join(lines)
-
-
-def test_progress_fulfils_what_a_run_expects() -> None:
-    expected = {name for name in vars(ProgressProtocol) if not name.startswith("_")}
-    assert expected <= set(dir(Progress))
-
-
-PROGRAM = """
-import time
-from pipelines.terminal.live import Progress
-from records.trial import Trial, TrialState
-trials = [Trial(run_id="r", number=0, space="floor", values={}, state=TrialState.COMPLETED, seed=0, score=0.5),
-          Trial(run_id="r", number=1, space="cnn", values={}, state=TrialState.RUNNING, seed=0)]
-with Progress(60.0) as progress:
-    progress.step("prepare")
-    progress.step("search")
-    progress.search(trials, "accuracy", 41.0)
-    time.sleep(0.6)
-"""
-
-
-def test_progress_on_a_terminal_shows_the_search_and_keeps_finished_steps() -> None:
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "NO_COLOR": "1", "PYTHONUTF8": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, stderr=theirs, stdout=subprocess.PIPE
-    )
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            seen += os.read(ours, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not seen:
-            break
-    out, _ = process.communicate(timeout=60)
-    os.close(ours)
-    text = re.sub(r"\x1b\[[0-9;]*m", "", seen.decode())
-    assert process.returncode == 0
-    assert out == b""
-    assert "✓ prepare" in text
-    assert "1 trial done, 1 running; best accuracy 0.500 (trial 0, floor)" in text
-    assert re.search(r"4[01] s left of the budget", text)
-    assert not re.search(rb"\x1b\[[0-9;]*3[0-7]m", seen)  # NO_COLOR: dim and bold only
-
-
-def test_search_line_counts_states(make_facts: Callable[..., ReportFacts]) -> None:
-    running = Trial(run_id="r", number=99, space="cnn", values={}, state=TrialState.RUNNING, seed=0)
-    line = search_line([*make_facts().trials, running], "accuracy").plain
-    assert line.startswith("12 trials done, 1 running, 1 failed; best accuracy 0.9")

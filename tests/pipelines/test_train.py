@@ -2,12 +2,15 @@
 
 import dataclasses
 import math
+import threading
 
 import keras
 import numpy as np
 import pytest
 
-from pipelines.train import NotFinite, Schedule, make_optimizer, predict, train
+from pipelines.graph import make_optimizer
+from pipelines.pace import Pace
+from pipelines.train import NotFinite, Schedule, predict, train
 from pipelines.trial import Workbench, input_data, plan
 from records.task import get_task
 from records.trial import EpochReport, Recipe, Verdict
@@ -125,3 +128,25 @@ def test_reports_count_up_and_are_finite(bench: Workbench) -> None:
     assert [report.epoch for report in reports] == list(range(1, len(reports) + 1))
     assert all(math.isfinite(report.train_loss) and math.isfinite(report.val_loss) for report in reports)
     assert [report.seconds for report in reports] == sorted(report.seconds for report in reports)
+
+
+def test_the_training_loss_is_the_mean_of_the_epochs_batches(bench: Workbench) -> None:
+    recipe = dataclasses.replace(QUICK, learning_rate=1e-12, max_epochs=1)
+    values = {"cnn/filters": 16, "cnn/num_blocks": 2, "cnn/dropout_rate": 0.0, "cnn/norm": "none"}
+    data, model = input_data(bench.prepared), plan(bench, "cnn", values, 1).model
+    history = train(model, recipe, data, TASK, carry_on, 60.0)
+    said = model.predict_on_batch(data.inputs[data.train_rows])
+    mean = -np.log(said[np.arange(len(said)), data.truth.targets[data.train_rows]]).mean()
+    assert history.reports[0].train_loss == pytest.approx(float(mean), rel=1e-4)
+
+
+def test_batches_made_ahead_change_nothing(bench: Workbench) -> None:
+    data, fixed = input_data(bench.prepared), Schedule(planned_steps=6, stop_after=6)
+    weights = []
+    for ahead in (0, 2):
+        model = make_model(bench)
+        train(model, QUICK, data, TASK, carry_on, 60.0, fixed, Pace(prefetch=ahead))
+        weights.append(model.get_weights())
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert "prefetch" not in {thread.name for thread in threading.enumerate()}

@@ -26,6 +26,11 @@ def test_numbers_have_as_many_digits_as_say_something(value: float, told: str) -
     assert wording.number(value) == told
 
 
+def test_shares_are_never_rounded_to_all_or_nothing() -> None:
+    shares = (0.0, 0.004, 0.62, 0.9949, 0.996, 1.0)
+    assert [wording.percent(share) for share in shares] == ["0 %", "< 1 %", "62 %", "99 %", "> 99 %", "100 %"]
+
+
 def test_both_ends_of_an_interval_have_the_same_decimals() -> None:
     assert wording.interval(Figure(value=990.0, low=980.12, high=1012.3)) == "980 to 1,012"
     assert wording.interval(Figure(value=0.01, low=-0.002, high=0.02)) == "-0.002 to 0.020"

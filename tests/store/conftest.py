@@ -9,19 +9,37 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from records.trial import Run, RunState
+from records.trial import Again, EpochReport, Lease, Proposal, Run, RunState, Trial, TrialResult
 from store.database import open_database
 from store.home import Home
+from store.leases import Leases
 from store.ledger import Ledger
 from store.registry import Registry
+from tests.store.owners import OWN_A_RUN, RESULT, Own
 
 ROOT = Path(__file__).resolve().parents[2]
 
 Program = Callable[..., "subprocess.Popen[str]"]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.database)])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The test runs on both kinds of database; KERASMITH_DATABASE names the one at hand."""
+    if request.param == "postgresql":
+        monkeypatch.setenv("KERASMITH_DATABASE", request.getfixturevalue("postgres_url"))
+    return str(request.param)
+
+
 @pytest.fixture
-def engine(home: Home) -> Iterator[Engine]:
+def engine(home: Home, kind: str) -> Iterator[Engine]:
+    engine = open_database(home)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite(home: Home) -> Iterator[Engine]:
+    """For what concerns the file."""
     engine = open_database(home)
     yield engine
     engine.dispose()
@@ -30,6 +48,11 @@ def engine(home: Home) -> Iterator[Engine]:
 @pytest.fixture
 def ledger(engine: Engine) -> Ledger:
     return Ledger(engine)
+
+
+@pytest.fixture
+def leases(engine: Engine) -> Leases:
+    return Leases(engine)
 
 
 @pytest.fixture
@@ -87,3 +110,43 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a tiny disk needs root")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def result() -> TrialResult:
+    """What a trial gave."""
+    return RESULT
+
+
+@pytest.fixture
+def report() -> Callable[..., EpochReport]:
+    def make(epoch: int, score: float = 0.5, **fields: float) -> EpochReport:
+        return EpochReport(epoch=epoch, score=score, **{"train_loss": 1.0, "val_loss": 2.0, "seconds": 3.0, **fields})
+
+    return make
+
+
+@pytest.fixture
+def take(leases: Leases) -> Callable[..., tuple[Trial, Lease]]:
+    """Leases a new trial, or with `again` a waiting one."""
+
+    def lease(run_id: str = "r1", worker: str = "w1", again: int | None = None) -> tuple[Trial, Lease]:
+        new = Proposal(space="cnn", values={"cnn/filters": 32}, seed=7, max_seconds=9.0, origin="tpe")
+        decision = new if again is None else Again(number=again, max_seconds=5.0)
+        leased = leases.lease(run_id, worker, lambda trials: decision)
+        assert leased is not None
+        return leased
+
+    return lease
+
+
+@pytest.fixture
+def own(program: Callable[..., "subprocess.Popen[str]"], engine: Engine) -> Own:
+    """Starts a process with a run of its own, which holds one trial."""
+
+    def start(run_id: str) -> "subprocess.Popen[str]":
+        process = program(OWN_A_RUN, run_id)
+        assert process.stdout is not None and process.stdout.readline() == "started\n"
+        return process
+
+    return start

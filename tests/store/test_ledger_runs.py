@@ -1,34 +1,15 @@
-"""Runs: begun, ended, found again, and told from those whose process is gone."""
+"""Runs: begun, ended, and found again."""
 
 import os
-import signal
-import subprocess
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine, update
 
 from records.errors import ConfigError
-from records.trial import Run, RunState, TrialState
-from store import schema
-from store.database import locked
+from records.trial import Run, RunState
 from store.ledger import Ledger
 
 MakeRun = Callable[..., Run]
-
-OWN_A_RUN = """
-import sys
-from records.trial import Run, RunState
-from store.database import open_database
-from store.home import open_home
-from store.ledger import Ledger
-ledger = Ledger(open_database(open_home()))
-fields = {"name": "n", "config": {}, "task": "t", "objective": "o", "started_at": "s"}
-ledger.start_run(Run(id=sys.argv[1], state=RunState.RUNNING, **fields))
-ledger.propose(sys.argv[1], lambda trials: ("cnn", {}, 0))
-print("started", flush=True)
-sys.stdin.readline()
-"""
 
 
 def test_a_run_is_read_as_it_was_written(ledger: Ledger, make_run: MakeRun) -> None:
@@ -92,48 +73,8 @@ def test_get_run_of_an_unknown_id_lists_what_there_is(ledger: Ledger, make_run: 
         ledger.get_run(run_id)
 
 
-def test_runs_of_dead_processes_are_marked_and_others_are_not(
-    ledger: Ledger, make_run: MakeRun, program: Callable[..., "subprocess.Popen[str]"]
-) -> None:
-    ledger.start_run(make_run("mine"))
-    owners = {run_id: program(OWN_A_RUN, run_id) for run_id in ("killed", "alive")}
-    for owner in owners.values():
-        assert owner.stdout is not None and owner.stdout.readline() == "started\n"
-    owners["killed"].send_signal(signal.SIGKILL)
-    os.waitid(os.P_PID, owners["killed"].pid, os.WEXITED | os.WNOWAIT)  # a zombie is dead too
-    assert ledger.mark_dead_runs() == ["killed"]
-    dead = ledger.get_run("killed")
-    assert dead.state is RunState.INTERRUPTED and dead.ended_at is not None
-    assert dead.error == (
-        f"Its process {owners['killed'].pid} ended without a word: it was killed, or the machine went down."
-    )
-    assert [trial.state for trial in ledger.trials("killed")] == [TrialState.FAILED]
-    assert [trial.state for trial in ledger.trials("alive")] == [TrialState.RUNNING]
-    assert {run.id: run.state for run in ledger.runs()} | {"killed": None} == {
-        "mine": RunState.RUNNING,
-        "alive": RunState.RUNNING,
-        "killed": None,
-    }
-    assert ledger.mark_dead_runs() == []
-
-
-def test_a_process_number_that_was_given_again_is_another_process(
-    engine: Engine, ledger: Ledger, make_run: MakeRun
-) -> None:
-    for run_id in ("reused", "elsewhere"):
-        ledger.start_run(make_run(run_id))
-    table = schema.runs
-    with locked(engine) as connection:
-        earlier = {"process_started": table.c.process_started - 3600}
-        connection.execute(update(table).values(**earlier))
-        connection.execute(update(table).where(table.c.id == "elsewhere").values(host="another-machine"))
-    assert ledger.mark_dead_runs() == ["reused"]
-    assert ledger.get_run("elsewhere").state is RunState.RUNNING
-
-
-def test_a_run_that_was_taken_for_dead_may_still_end_well(ledger: Ledger, make_run: MakeRun) -> None:
-    ledger.start_run(make_run())
-    ledger.finish_run("r1", RunState.INTERRUPTED, error="Its process ended without a word.")
-    ledger.finish_run("r1", RunState.COMPLETED, model="shirts:1")
+@pytest.mark.parametrize("data", ["Größe/漢字", "photos/\udcff", "zero\0byte"])
+def test_what_was_asked_for_comes_back_letter_by_letter(ledger: Ledger, make_run: MakeRun, data: str) -> None:
+    ledger.start_run(make_run(config={"data": data}, summary={data: [data]}))
     run = ledger.get_run("r1")
-    assert (run.state, run.error, run.model) == (RunState.COMPLETED, None, "shirts:1")
+    assert (run.config, run.summary) == ({"data": data}, {data: [data]})

@@ -1,6 +1,5 @@
 """Old databases come forward whole, after a backup, or stay as they were."""
 
-import math
 import signal
 import sqlite3
 import subprocess
@@ -10,19 +9,19 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, inspect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from records.errors import StoreError
-from records.trial import TrialState
-from store.database import open_database, reading
+from store.database import look_up_version, open_database, reading
 from store.home import Home
-from store.ledger import Ledger
 from store.migrations import MIGRATIONS
-from store.registry import Registry
 from store.schema import metadata
+from tests.postgres import Server
+from tests.store.old_databases import load
 
 NEXT = ("ALTER TABLE runs ADD COLUMN note TEXT", "UPDATE runs SET note = 'migrated ' || name")
-FIRST_RELEASE = Path(__file__).parent / "golden" / "version_1.sql"
+NEWEST = len(MIGRATIONS)
+
 
 UPGRADE_SLOWLY = """
 import sys, time
@@ -53,10 +52,7 @@ open_database(open_home(), (*MIGRATIONS, steps) if sys.argv[1] == "upgrade" else
 @pytest.fixture
 def first_release(home: Home) -> Path:
     """The database file of the first release, with a run and a model in it."""
-    file = home.root / "kerasmith.db"
-    with closing(sqlite3.connect(file)) as connection:
-        connection.executescript(FIRST_RELEASE.read_text("utf-8"))
-    return file
+    return Path(load(home, 1))
 
 
 def query(file: Path, statement: str) -> list[tuple[object, ...]]:
@@ -81,25 +77,22 @@ def shape(engine: Engine) -> dict[str, object]:
     }
 
 
-def test_the_migrations_make_the_tables_that_the_program_uses(engine: Engine) -> None:
+def test_the_migrations_make_the_tables_that_the_program_uses(sqlite: Engine) -> None:
     declared = create_engine("sqlite://")
     metadata.create_all(declared)
-    assert shape(engine) == shape(declared)
+    assert shape(sqlite) == shape(declared)
 
 
-@pytest.mark.usefixtures("first_release")
-def test_a_database_of_the_first_release_is_read_in_full(home: Home) -> None:
+@pytest.mark.database
+def test_on_a_server_too(home: Home, postgres: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERASMITH_DATABASE", postgres_url)
     engine = open_database(home)
-    ledger, registry = Ledger(engine), Registry(engine)
-    run = ledger.get_run("3f2a")
-    assert (run.model, run.summary, run.config["seed"], run.process_id) == ("shirts:1", {"accuracy": 0.875}, 7, 4242)
-    done, failed = ledger.trials("3f2a")
-    assert done.values == {"cnn/filters": 32, "optimizer/learning_rate": 0.001, "recipe/flip": True}
-    assert done.result is not None and done.result.metrics == {"accuracy": 0.875, "log_loss": 0.5}
-    assert [(e.epoch, e.score, math.isnan(e.train_loss)) for e in done.epochs] == [(1, 0.875, False), (2, 0.75, True)]
-    assert (failed.state, failed.error) == (TrialState.FAILED, "out of memory")
-    assert registry.resolve("shirts").bundle_id == "b3f2a"
-    engine.dispose()
+    empty = postgres.make_database()
+    declared = create_engine(postgres.url(empty))
+    metadata.create_all(declared)
+    assert shape(engine) == shape(declared)
+    engine.dispose(), declared.dispose()
+    postgres.sql(f"DROP DATABASE {empty}")
 
 
 @pytest.mark.usefixtures("first_release")
@@ -156,8 +149,8 @@ def test_without_room_for_a_backup_nothing_is_upgraded(
 def test_a_newer_database_is_refused_and_not_touched(home: Home) -> None:
     open_database(home, (*MIGRATIONS, NEXT)).dispose()
     expected = (
-        rf"The database {home.root}/kerasmith.db was made by a newer Kerasmith. Expected version 1 or older. "
-        r"Received: version 2. Install the newer"
+        rf"The database {home.root}/kerasmith.db was made by a newer Kerasmith. Expected version {NEWEST} or older. "
+        rf"Received: version {NEWEST + 1}. Install the newer"
     )
     with pytest.raises(StoreError, match=expected):
         open_database(home)
@@ -185,13 +178,13 @@ def test_a_killed_upgrade_leaves_the_old_database(
     engine.dispose()
 
 
-@pytest.mark.parametrize("kind", ["new", "upgrade"])
+@pytest.mark.parametrize("state", ["new", "upgrade"])
 def test_processes_that_open_at_once_all_work(
-    home: Home, kind: str, request: pytest.FixtureRequest, program: Callable[..., "subprocess.Popen[str]"]
+    home: Home, kind: str, state: str, program: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
-    if kind == "upgrade":
-        request.getfixturevalue("first_release")
-    processes = [program(OPEN_AT_ONCE, kind) for _ in range(4)]
+    if state == "upgrade":
+        load(home, 1)
+    processes = [program(OPEN_AT_ONCE, state) for _ in range(4)]
     for process in processes:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
     for process in processes:
@@ -199,5 +192,17 @@ def test_processes_that_open_at_once_all_work(
         process.stdin.write("go\n")
         process.stdin.flush()
     assert [(process.communicate(timeout=60)[1], process.returncode) for process in processes] == [("", 0)] * 4
-    assert query(home.root / "kerasmith.db", "SELECT version FROM schema_version") == [(2 if kind == "upgrade" else 1,)]
-    assert len(list(home.backups.iterdir())) == (1 if kind == "upgrade" else 0)
+    assert look_up_version(home) == (NEWEST + 1 if state == "upgrade" else NEWEST)
+    assert len(list(home.backups.iterdir())) == (state == "upgrade" and kind == "sqlite")
+
+
+@pytest.mark.database
+def test_a_failed_upgrade_leaves_a_server_as_it_was(
+    home: Home, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERASMITH_DATABASE", postgres_url)
+    load(home, 1)
+    with pytest.raises(ProgrammingError, match="syntax error"):
+        open_database(home, (*MIGRATIONS, (*NEXT, "NO SUCH STATEMENT")))
+    assert look_up_version(home) == 1
+    open_database(home).dispose()

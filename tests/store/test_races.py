@@ -1,18 +1,15 @@
-"""Many processes on one database at once, and some of them killed."""
+"""Many processes on one database at once."""
 
 import json
-import random
-import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
-import pytest
+from sqlalchemy import Engine
 
-from records.trial import Run, TrialState
-from store.database import open_database, reading
-from store.home import Home
+from records.trial import Run, RunState, Trial, TrialState
+from store.leases import Leases
 from store.ledger import Ledger
 from store.registry import Registry
 
@@ -20,27 +17,63 @@ NUM_PROCESSES = 3
 
 SEARCH = """
 import json, os, sys
-from records.trial import EpochReport, TrialResult
+from records.trial import EpochReport, Proposal
+from store.database import open_database
+from store.home import open_home
+from store.leases import Leases
+from tests.store.owners import RESULT
+leases = Leases(open_database(open_home()))
+worker, limit = sys.argv[1], int(sys.argv[2])
+
+def decide(trials):
+    if sum(t.values["worker"] == worker for t in trials) == limit:
+        return None
+    before = trials[-1].number if trials else -1
+    return Proposal(space="cnn", values={"worker": worker, "before": before}, seed=len(trials), max_seconds=1.0)
+
+print("ready", flush=True)
+sys.stdin.readline()
+while (leased := leases.lease("r1", worker, decide)) is not None:
+    trial, lease = leased
+    for epoch in (1, 2):
+        leases.record_epoch(lease, EpochReport(epoch=epoch, score=0.5, train_loss=1.0, val_loss=1.0, seconds=1.0))
+    leases.beat("r1", worker)
+    leases.complete(lease, RESULT)
+    print(json.dumps([trial.number, trial.values["before"]]), flush=True)
+"""
+
+TAKE_WAITING = """
+import sys
+from records.trial import Again, TrialState
+from store.database import open_database
+from store.home import open_home
+from store.leases import Leases
+leases = Leases(open_database(open_home()))
+
+def decide(trials):
+    waiting = [t.number for t in trials if t.state is TrialState.WAITING]
+    return Again(number=waiting[0], max_seconds=1.0) if waiting else None
+
+print("ready", flush=True)
+sys.stdin.readline()
+while (leased := leases.lease("r1", sys.argv[1], decide)) is not None:
+    print(leased[0].number, flush=True)
+"""
+
+TAKE_UP = """
+import sys
+from records.errors import BusyError
 from store.database import open_database
 from store.home import open_home
 from store.ledger import Ledger
 ledger = Ledger(open_database(open_home()))
-limit = int(sys.argv[1])
-
-def decide(trials):
-    if sum(t.values["process"] == os.getpid() for t in trials) == limit:
-        return None
-    return "cnn", {"process": os.getpid(), "before": [t.number for t in trials][-1] if trials else -1}, len(trials)
-
 print("ready", flush=True)
 sys.stdin.readline()
-while (trial := ledger.propose("r1", decide)) is not None:
-    report = EpochReport(epoch=1, score=0.5, train_loss=1.0, val_loss=1.0, seconds=1.0)
-    ledger.record_epoch("r1", trial.number, report)
-    result = TrialResult(score=0.5, best_step=1, steps=1, planned_steps=1, steps_per_epoch=1, seconds=1.0,
-        train_seconds=1.0, predict_seconds=1.0, num_parameters=1, peak_memory_bytes=1)
-    ledger.complete_trial("r1", trial.number, result)
-    print(json.dumps([trial.number, trial.values["before"]]), flush=True)
+try:
+    print("took", ledger.take_up("r1").process_id, flush=True)
+except BusyError as error:
+    print(error, flush=True)
+sys.stdin.readline()
 """
 
 REGISTER = """
@@ -82,50 +115,61 @@ def finish(processes: list["subprocess.Popen[str]"]) -> list[list[str]]:
     return [output.splitlines() for output, _ in ended]
 
 
-@pytest.mark.usefixtures("engine")
-def test_no_two_processes_propose_from_the_same_state(
-    ledger: Ledger, make_run: Callable[..., Run], program: Program
+def test_no_trial_is_given_twice_and_none_is_lost(
+    ledger: Ledger, leases: Leases, make_run: Callable[..., Run], program: Program
 ) -> None:
     ledger.start_run(make_run())
-    lines = finish(race(program, SEARCH, 60 // NUM_PROCESSES))
+    lines = finish(race(program, SEARCH, "#", 20))
     told = sorted(json.loads(line) for output in lines for line in output)
-    assert told == [[number, number - 1] for number in range(60)]
+    assert told == [[number, number - 1] for number in range(20 * NUM_PROCESSES)]
     trials = ledger.trials("r1")
-    assert [trial.number for trial in trials] == list(range(60))
-    assert {trial.state for trial in trials} == {TrialState.COMPLETED}
-    assert list(Counter(trial.values["process"] for trial in trials).values()) == [60 // NUM_PROCESSES] * NUM_PROCESSES
+    assert [trial.number for trial in trials] == list(range(20 * NUM_PROCESSES))
+    assert {(trial.state, len(trial.epochs)) for trial in trials} == {(TrialState.COMPLETED, 2)}
+    assert list(Counter(trial.values["worker"] for trial in trials).values()) == [20] * NUM_PROCESSES
+    assert leases.held("r1") == []
 
 
-def test_killed_processes_lose_nothing_that_they_were_told_is_kept(
-    home: Home, make_run: Callable[..., Run], program: Program
+def test_a_waiting_trial_is_taken_by_one(
+    ledger: Ledger, leases: Leases, make_run: Callable[..., Run], take: Callable[..., object], program: Program
 ) -> None:
-    engine = open_database(home)
-    ledger = Ledger(engine)
     ledger.start_run(make_run())
-    generator = random.Random(0)
-    told: list[int] = []
-    for _ in range(3):
-        processes = race(program, SEARCH, 10**9)
-        time.sleep(generator.uniform(0.05, 0.4))
-        for process in processes:
-            process.send_signal(signal.SIGKILL)
-        for process in processes:
-            lines = process.communicate(timeout=30)[0].splitlines(keepends=True)
-            told += [json.loads(line)[0] for line in lines if line.endswith("\n")]
-    assert told
-    trials = ledger.trials("r1")
-    assert [trial.number for trial in trials] == list(range(len(trials)))
-    assert {trials[number].state for number in told} == {TrialState.COMPLETED}
-    for trial in trials:
-        complete = trial.state is TrialState.COMPLETED
-        assert (trial.result is not None, trial.score is not None) == (complete, complete)
-        assert not complete or len(trial.epochs) == 1
-    assert sum(trial.state is TrialState.RUNNING for trial in trials) <= 3 * NUM_PROCESSES
-    with reading(engine) as connection:
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-    number_next = ledger.propose("r1", lambda trials: ("cnn", {}, 0))
-    assert number_next is not None and number_next.number == len(trials)
-    engine.dispose()
+    for _ in range(30):
+        take()
+    leases.release("r1", "w1", "gone", counts=False)
+    lines = finish(race(program, TAKE_WAITING, "#"))
+    assert sorted(int(line) for output in lines for line in output) == list(range(30))
+    assert Counter(lease.worker for lease in leases.held("r1")) == {str(i): len(o) for i, o in enumerate(lines) if o}
+
+
+def test_a_run_is_taken_up_by_one(ledger: Ledger, make_run: Callable[..., Run], program: Program) -> None:
+    ledger.start_run(make_run())
+    ledger.finish_run("r1", RunState.INTERRUPTED, error="?")
+    processes = race(program, TAKE_UP)
+    told = [process.stdout.readline() for process in processes if process.stdout is not None]
+    (winner,) = [process.pid for process, line in zip(processes, told, strict=True) if line.startswith("took")]
+    refused = [line for line in told if line.startswith(f"Run r1 is at work in process {winner} on ")]
+    assert len(refused) == NUM_PROCESSES - 1
+    assert (ledger.get_run("r1").state, ledger.get_run("r1").process_id) == (RunState.RUNNING, winner)
+
+
+def test_a_reader_sees_whole_trials_while_others_write(
+    engine: Engine, ledger: Ledger, make_run: Callable[..., Run], program: Program
+) -> None:
+    ledger.start_run(make_run())
+    processes = race(program, SEARCH, "#", 20)
+    seen: list[list[Trial]] = []
+    while any(process.poll() is None for process in processes):
+        seen.append(ledger.trials("r1"))
+    finish(processes)
+    assert len({len(trials) for trials in seen}) > 10
+    for before, after in pairwise([*seen, ledger.trials("r1")]):
+        assert [trial.number for trial in after] == list(range(len(after)))
+        assert all(trial == later for trial, later in zip(before, after, strict=False) if trial.state.finished)
+        assert all(
+            later.epochs[: len(trial.epochs)] == trial.epochs for trial, later in zip(before, after, strict=False)
+        )
+        assert all(len(trial.epochs) == 2 for trial in after if trial.state.finished)
+    assert Ledger(engine).trials("r1") == ledger.trials("r1")
 
 
 def test_every_bundle_gets_one_version_and_every_version_one_bundle(registry: Registry, program: Program) -> None:

@@ -13,6 +13,7 @@ from records.spec import InputKind
 from serving.address import listenable
 from store.database import open_database
 from store.home import Home
+from store.leases import Leases
 from store.ledger import Ledger
 from tests.ui.stand_in import REFUSAL, REFUSED, StandIn, picture, serving
 from tests.ui.stand_in_home import add_trial, fill, start_run
@@ -136,9 +137,9 @@ def test_a_run_that_goes_on_is_shown_as_it_goes_on(open_page: Any, home: Home) -
     tab.get_by_role("tab", name="Data").click()
     tab.get_by_text("The run has not said yet.").wait_for()
     engine = open_database(home)
-    add_trial(Ledger(engine), "cccc2222", "cnn", 0.83, epochs=5)
+    add_trial(Leases(engine), "cccc2222", "cnn", 0.83, epochs=5)
     engine.dispose()
-    tab.get_by_text("best so far, trial 1").wait_for()
+    tab.get_by_text("best so far, trial 2").wait_for()
     assert tab.get_by_role("tab", name="Data").get_attribute("aria-selected") == "true"
     tab.get_by_role("tab", name="Trials").click()
     tab.get_by_role("cell", name="0.830").wait_for()

@@ -8,9 +8,9 @@ from streamlit.testing.v1 import AppTest
 from records.trial import RunState
 from store.database import open_database
 from store.home import Home
-from store.ledger import Ledger
+from store.leases import Leases
 from tests.ui.stand_in import rows_of
-from tests.ui.stand_in_home import BEST, NASTY, REPORT, SPACES
+from tests.ui.stand_in_home import BEST, NASTY, PRUNED, REPORT, SPACES, lease
 from ui.stores import newest_runs, signature, trials_of
 from ui.words import cell, plain
 
@@ -41,7 +41,7 @@ def test_runs_are_listed_newest_first(filled: Home, page: AppTest) -> None:
     assert page.radio[0].options == ["**letters**", r"**petals\:1**", "**petals**"]
     captions = list(page.radio[0].proto.captions)
     assert ":green[completed]" in captions[1] and "accuracy 0.947 (0.928 to 0.965)" in captions[1]
-    assert ":blue[running]" in captions[0] and ":red[failed]" in captions[2]
+    assert captions[0].startswith(":blue[running], 9 min 20 s left") and ":red[failed]" in captions[2]
 
 
 def test_a_run_shows_its_figure_its_leaderboard_and_its_curves(filled: Home, page: AppTest) -> None:
@@ -57,6 +57,36 @@ def test_a_run_shows_its_figure_its_leaderboard_and_its_curves(filled: Home, pag
     rows = rows_of(json.loads(chart.proto.spec))
     assert {row["trial"] for row in rows} == set(range(len(SPACES)))
     assert {row["trial"] for row in rows if row["won"]} == {BEST}
+
+
+def test_what_happened_to_a_trial_is_told_in_its_row(filled: Home, page: AppTest) -> None:
+    choose(page.run(), "petals:1")
+    shown = html(page)
+    assert "<dd>5 done <small>1 of them stopped early, 1 failed</small></dd>" in shown
+    row = next(row for row in shown.split("<tr") if f"<td>{PRUNED}</td>" in row)
+    assert "<td>2</td>" in row and "0.880, stopped early" in row  # ranked with the others
+    assert "Proposed from the trials before" in row
+    assert "half the batch" in row and "went on from its checkpoint at step 20" in row
+    assert "Known to be good on such data: On photographs a linear head" in shown
+    assert "<dt>time used</dt><dd>8 min 5 s <small>of 10 min 0 s</small></dd>" in shown
+
+
+def test_a_running_run_tells_what_is_left_and_what_waits(filled: Home, page: AppTest) -> None:
+    page.run()
+    shown = html(page)
+    assert "<dt>time left</dt><dd>9 min 20 s <small>of 10 min 0 s</small></dd>" in shown
+    row = next(row for row in shown.split("<tr") if "<td>waiting</td>" in row)
+    assert "Attempt 2, since a worker died" in row and "resumed" not in shown
+
+
+def test_a_run_that_rested_says_so_and_one_that_stopped_can_go_on(
+    filled: Home, page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(page.run(), "petals:1")
+    assert "resumed after a pause of" in html(page)  # begun two hours ago, and ended now
+    monkeypatch.setattr("store.ledger.lives", lambda row, shared: False)
+    choose(page.run(), "letters")
+    assert "kerasmith resume cccc2222" in [code.value for code in page.code]
 
 
 def test_findings_and_what_was_left_out_stay_text(filled: Home, page: AppTest) -> None:
@@ -92,16 +122,17 @@ def test_a_run_that_goes_on_changes_its_signature(filled: Home, page: AppTest) -
     before = signature(newest_runs(), trials_of(run))
     assert before == signature(newest_runs(), trials_of(run))
     engine = open_database(filled)
-    Ledger(engine).propose(run.id, lambda trials: ("cnn", {"cnn/filters": 8}, 1))
+    lease(Leases(engine), run.id, "cnn")
     engine.dispose()
     after = signature(newest_runs(), trials_of(run))
     assert after != before
     page.run()
-    assert "1 running" in html(page) and "filters 8" in html(page)
+    assert "1 running, 1 waiting" in html(page)
+    assert "<td>running</td>" in html(page) and "<td>waiting</td>" in html(page)
 
 
 def test_a_run_whose_process_died_is_interrupted(filled: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("store.ledger.lives", lambda process_id, started: False)
+    monkeypatch.setattr("store.ledger.lives", lambda row, shared: False)
     assert newest_runs()[0].state is RunState.INTERRUPTED
 
 

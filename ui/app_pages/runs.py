@@ -6,9 +6,10 @@ import streamlit as st
 
 from records.errors import KerasmithError
 from records.trial import Run, RunState
-from ui.board import show_data, show_head, show_report, show_trials
-from ui.stores import evaluation_of, newest_runs, signature, trials_of
-from ui.words import interval, metric_title, moment, number, plain
+from ui.board import show_data, show_head, show_report
+from ui.stores import evaluation_of, newest_runs, signature, time_left, trials_of
+from ui.trials import show_trials
+from ui.words import duration, interval, metric_title, moment, number, plain
 
 # between two looks at the ledger: while something runs, and else (no strings below names here: Streamlit shows them)
 LOOK_SECONDS, IDLE_SECONDS = 2.0, 10.0
@@ -65,7 +66,9 @@ def _caption(run: Run) -> str:
     if evaluation is not None and run.objective in evaluation.metrics:
         figure = evaluation.metrics[run.objective]
         told += f" {number(figure.value)} ({interval(figure)})"
-    return f":{COLORS[run.state]}[{run.state.value}], {moment(run.started_at)}  \n{told}"
+    left = time_left(run)
+    when = moment(run.started_at) if left is None else f"{duration(left)} left"
+    return f":{COLORS[run.state]}[{run.state.value}], {when}  \n{told}"
 
 
 def _show(run: Run) -> None:
