@@ -22,7 +22,14 @@ import psutil
 
 from benchmarks.cells import ROOT, Cell, run
 
-FILES = ("pipelines/train.py", "pipelines/batches.py", "search_spaces/cnn.py", "benchmarks/memory.py")
+FILES = (
+    "pipelines/train.py",
+    "pipelines/graph.py",
+    "pipelines/steps.py",
+    "pipelines/batches.py",
+    "search_spaces/cnn.py",
+    "benchmarks/memory.py",
+)
 SIDE = 96
 
 

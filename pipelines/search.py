@@ -7,6 +7,8 @@ so a worker that is killed loses nothing but what it trained since its trial's l
 from __future__ import annotations
 
 import dataclasses
+import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -53,6 +55,8 @@ class Assignment:
     """Asked before each trial: whether this process should make room for a new one."""
     wait: Callable[[], bool] = lambda: False
     """Called where there is nothing to do now: waits until there may be. False: there will not be."""
+    ready_at: float | None = None
+    """The monotonic second at which everything was imported; the log tells how long the first lease took from there."""
 
 
 class BadSpace(Exception):
@@ -95,6 +99,8 @@ class LedgerOracle(keras_tuner.Oracle):
         leased = self._lease()
         if leased is None:
             return kt_trial.Trial(keras_tuner.HyperParameters(), status=kt_trial.TrialStatus.STOPPED)
+        if not self.leased and self.assignment.ready_at is not None:
+            sys.stderr.write(f"leased after {time.monotonic() - self.assignment.ready_at:.2f} s\n")
         hp = keras_tuner.HyperParameters()
         hp.values = dict(leased[0].values)
         trial = kt_trial.Trial(hp, trial_id=str(leased[0].number), status=kt_trial.TrialStatus.RUNNING)
@@ -159,6 +165,7 @@ class LedgerTuner(keras_tuner.Tuner):
             keras_tuner.errors.FailedTrialError: This configuration does not work.
         """
         leased, lease = self.oracle.leased[trial.trial_id]
+        began = time.monotonic()
         try:
             try:
                 result = self._train(trial.trial_id, leased, lease)
@@ -167,7 +174,8 @@ class LedgerTuner(keras_tuner.Tuner):
                     raise
                 self.oracle.leases.halve_batch(lease)
                 forget_checkpoint(self._folder(leased))
-                result = self._train(trial.trial_id, dataclasses.replace(leased, batch_divisor=2), lease)
+                rest = dataclasses.replace(lease, max_seconds=max(1.0, lease.max_seconds - time.monotonic() + began))
+                result = self._train(trial.trial_id, dataclasses.replace(leased, batch_divisor=2), rest)
         except (StoreError, BusyError, LeaseLost) as error:  # no other trial could keep its results either
             raise keras_tuner.errors.FatalRuntimeError(str(error)) from error
         except Exception as error:
@@ -235,4 +243,5 @@ def search(assignment: Assignment, bench: Workbench, ledger: Ledger, leases: Lea
             raise error.__cause__ from None
         raise BadSpace(str(error)) from error.__cause__
     finally:
+        bench.kept.forget()
         keras.utils.clear_session()

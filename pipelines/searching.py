@@ -38,7 +38,7 @@ def search_step(context: Context, prepared: Prepared, interrupts: Interrupts) ->
     if best is None:
         reasons = "; ".join(trial.error or "" for trial in trials[:3]) or "no trial ended in time"
         folder = context.home.run_folder(context.run.id)
-        raise SearchFailed(f"No trial gave a model: {reasons}. The worker's log is in {folder}.")
+        raise SearchFailed(f"No trial gave a model: {reasons}. The workers' logs are in {folder}.")
     context.ledger.update_run(context.run.id, summary={SEARCHED: True})
     return trials, best
 

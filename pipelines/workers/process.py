@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from pipelines.workers.job import Job, read
@@ -92,6 +93,7 @@ def _search(job: Job, worker: str, folder: Path, stop: threading.Event) -> bool:
     from store.leases import Leases
     from store.ledger import Ledger
 
+    ready_at = time.monotonic()
     home = open_home(Path(job.home))
     engine = open_database(home)
     ledger, leases = Ledger(engine), Leases(engine)
@@ -109,6 +111,7 @@ def _search(job: Job, worker: str, folder: Path, stop: threading.Event) -> bool:
         stop_requested=stop.is_set,
         leave=recycling,
         wait=Waiting(leases, job.run_id, worker, stop.is_set),
+        ready_at=ready_at,
     )
     with beating(leases, job.run_id, worker):
         search(assignment, bench, ledger, leases)
