@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.ensemble import Member, candidates, combine, further_seconds, select
+from pipelines.folds import is_cross_validated
 from pipelines.governor import Governor
 from pipelines.metrics import score, truth_of
 from pipelines.outside import load_outside
@@ -17,9 +18,14 @@ from pipelines.refit import refit, trial_folder
 from pipelines.trial import Workbench
 from records.bundle import Average, Part
 from records.candidate import Candidate
+from records.data import Split
 from records.trial import Trial
 from search_spaces.averaging import average
 
+SMALL_NETWORK = 1_000_000
+"""Parameters, up to which a few networks of one kind may answer together."""
+SEED_STEP = 7919
+"""Between the seeds of two fits of one trial."""
 MOST_EXAMPLES = 5_000
 """By which an average is chosen: more would take longer and say little more."""
 
@@ -64,9 +70,33 @@ def final_candidate(trials: Sequence[Trial], best: Trial, rest: Rest) -> Candida
     chosen = choose(trials, best, rest) if rest.max_members > 1 else None
     seconds = rest.governor.left - rest.governor.finish_seconds(best)
     if chosen is None:
-        return refit(best, rest.bench, rest.folder, seconds)
+        return _repeated(best, rest, seconds)
     seconds -= sum(further_seconds(trial, rest.governor) for trial in chosen.trials if trial.number != best.number)
     return _averaged(chosen, best, rest, seconds)
+
+
+def _repeated(best: Trial, rest: Rest, max_seconds: float) -> Candidate:
+    """The best trial, fitted on all examples: where these are few and the network is small, several times from other
+    seeds, and averaged (Lakshminarayanan et al. 2017). What one fit makes of few examples depends on its seed."""
+    began = time.monotonic()
+    first = refit(best, rest.bench, rest.folder, max_seconds)
+    fits = [first]
+    spec = rest.bench.prepared.spec
+    num_examples = sum(len(rest.bench.prepared.indices[split]) for split in (Split.TRAIN, Split.VALIDATION))
+    small = best.result is not None and best.result.num_parameters <= SMALL_NETWORK
+    if not (first.refitted and small and is_cross_validated(spec.kind, num_examples)):
+        return first
+    each = first.seconds + further_seconds(best, rest.governor)
+    while len(fits) < rest.max_members and max_seconds - (time.monotonic() - began) - len(fits) * each > each:
+        left = max_seconds - (time.monotonic() - began)
+        fit = refit(replace(best, seed=best.seed + SEED_STEP * len(fits)), rest.bench, rest.folder, left)
+        if not fit.refitted:
+            break
+        fits.append(fit)
+    if len(fits) == 1:
+        return first
+    model = average([fit.model for fit in fits], [1.0 / len(fits)] * len(fits))
+    return replace(first, model=model, fits=len(fits), seconds=time.monotonic() - began)
 
 
 def choose(trials: Sequence[Trial], best: Trial, rest: Rest) -> Choice | None:

@@ -134,6 +134,7 @@ def _manifest(parts: Package, folder: Path, bundle_id: str, engines: list[Engine
         space=parts.candidate.space,
         values=trial.values,
         average=parts.candidate.average,
+        fits=parts.candidate.fits,
         num_parameters=parts.candidate.model.count_params(),
         size_bytes=(folder / model_file).stat().st_size,
         packages={name: metadata.version(name) for name in PACKAGES},

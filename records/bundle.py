@@ -107,6 +107,8 @@ class Manifest(BaseModel):
     """Of an average, the names of its spaces with + between them."""
     values: dict[str, Any]
     """Of an average, those of the part with the largest weight."""
+    fits: int = 1
+    """Networks of the one trial, fitted from different seeds, whose predictions are averaged."""
     average: Average | None = None
     """`None`: one network."""
     num_parameters: int

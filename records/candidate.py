@@ -26,6 +26,8 @@ class Candidate:
     of what each trial's own weights gave."""
     validation_targets: Any
     """`[validation, ...]`, as `Prepared.targets` has them."""
+    fits: int = 1
+    """Networks of the one trial, fitted from different seeds, whose predictions `model` averages."""
     note: str = ""
     """Why it was not fitted again; empty when it was, and for an average, whose parts each have their own."""
     average: Average | None = None

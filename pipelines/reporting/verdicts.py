@@ -158,6 +158,13 @@ def average_sentences(average: Average | None, objective: str) -> list[str]:
     return told
 
 
+def fits_sentence(fits: int) -> str:
+    """That one trial was fitted several times; empty where it was not."""
+    if fits < 2:
+        return ""
+    return f"It is the average of {fits} networks with the same settings, fitted from different seeds."
+
+
 def role(manifest: Manifest, winner: int, trial: int) -> str:
     """What a trial is to the model; empty for most."""
     if manifest.average is None:

@@ -80,6 +80,8 @@ def figures_view(manifest: Manifest) -> Group:
     if sentence := verdicts.coverage(manifest.evaluation, manifest.quantiles):
         told.append(sentence)
     told += verdicts.average_sentences(manifest.average, manifest.objective)
+    if sentence := verdicts.fits_sentence(manifest.fits):
+        told.append(sentence)
     return _figures(manifest.evaluation, manifest.space, manifest.input_kind, told)
 
 

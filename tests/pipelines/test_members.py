@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,11 +14,11 @@ from pipelines.bench import open_bench
 from pipelines.decisions import choose_decision
 from pipelines.evaluate import evaluate, predict_rows
 from pipelines.governor import Governor
-from pipelines.members import MOST_EXAMPLES, Rest, choose, final_candidate
+from pipelines.members import MOST_EXAMPLES, SEED_STEP, Rest, choose, final_candidate
 from pipelines.metrics import score, truth_of
 from pipelines.outside import load_outside, save_outside
 from pipelines.package import Package, package
-from pipelines.refit import from_trial, trial_folder
+from pipelines.refit import from_trial, refit, trial_folder
 from pipelines.run import run
 from pipelines.trial import Workbench, load_validation, run_trial
 from records.config import RunConfig
@@ -231,3 +232,22 @@ def test_a_run_packages_an_average_or_one_network(most: int, home: Home, tmp_pat
     bundle = open_bundle(outcome.report.parent)
     given, _ = bundle.engine.run(outcome.prepared.inputs[rows])
     np.testing.assert_allclose(given, loaded.predict_on_batch(outcome.prepared.inputs[rows]), rtol=1e-4)
+
+
+def test_few_examples_are_fitted_from_several_seeds_and_averaged(
+    trained: tuple[Workbench, list[Trial], Path],
+) -> None:
+    bench, trials, folder = trained
+    best = trials[1]
+    alone = final_candidate([best], best, rest(bench, folder, max_members=1))
+    together = final_candidate([best], best, rest(bench, folder, max_members=3))
+    assert alone.fits == 1 and alone.refitted
+    assert together.fits == 3 and together.average is None and together.space == "cnn"
+    assert together.model.count_params() == 3 * alone.model.count_params()
+    rows = bench.prepared.indices[Split.TEST]
+    seeds = [refit(replace(best, seed=best.seed + SEED_STEP * i), bench, folder, 60.0) for i in range(3)]
+    mean = np.mean([predict_rows(one.model, bench.prepared, rows) for one in seeds], axis=0)
+    np.testing.assert_allclose(predict_rows(together.model, bench.prepared, rows), mean, atol=1e-5)
+    assert final_candidate([best], best, rest(bench, folder, hurry=True)).fits == 1
+    short = rest(bench, folder, seconds=best.result.seconds + 25.0 if best.result else 25.0)
+    assert final_candidate([best], best, short).fits < 3, "no fit that the budget has no time to package"
