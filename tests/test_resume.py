@@ -118,8 +118,7 @@ def test_a_training_trial_goes_on_from_its_checkpoint(photos: Path, tmp_path: Pa
     checkpoint = root / "runs"
     wait_for(lambda: any(checkpoint.glob("*/trials/0001/checkpoint.npz")))
     process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     code, _, err = finish(process)
     read = ledger_of(root)
