@@ -104,12 +104,13 @@ def completed(context: Context, prepared: Prepared, model: ModelVersion) -> Outc
 
 
 def _measured(context: Context, trials: Sequence[Trial], candidate: Candidate, manifest: Manifest) -> dict[str, float]:
+    networks = max(len(candidate.members), candidate.fits)
     predict_seconds = sum(t.result.predict_seconds for t in trials if t.number in candidate.members and t.result)
-    small = (len(candidate.members) - 1) * GUESSED.package  # what an average takes besides its parameters
-    alone = GUESSED.packaging(manifest.num_parameters)
+    # an export of several networks takes about as long as so many exports, beside their parameters
+    together = GUESSED.packaging(manifest.num_parameters) + (networks - 1) * GUESSED.package
     return measured(
-        package=context.seconds["package"] * alone / (alone + small),
+        package=context.seconds["package"] * GUESSED.packaging(manifest.num_parameters) / together,
         num_parameters=manifest.num_parameters,
         evaluate=context.seconds["evaluate"],
-        expected_evaluate=GUESSED.evaluating(context.governor.num_test, predict_seconds),
+        expected_evaluate=GUESSED.evaluating(context.governor.num_test, predict_seconds * candidate.fits),
     )
