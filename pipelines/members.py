@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.ensemble import Member, candidates, combine, further_seconds, select
 from pipelines.folds import is_cross_validated
-from pipelines.governor import Governor
+from pipelines.governor import REFIT_FACTOR, Governor
 from pipelines.metrics import score, truth_of
 from pipelines.outside import load_outside
 from pipelines.refit import refit, trial_folder
@@ -86,9 +86,11 @@ def _repeated(best: Trial, rest: Rest, max_seconds: float) -> Candidate:
     small = best.result is not None and best.result.num_parameters <= SMALL_NETWORK
     if not (first.refitted and small and is_cross_validated(spec.kind, num_examples)):
         return first
-    each = first.seconds + further_seconds(best, rest.governor)
-    while len(fits) < rest.max_members and max_seconds - (time.monotonic() - began) - len(fits) * each > each:
-        left = max_seconds - (time.monotonic() - began)
+    package = further_seconds(best, rest.governor)  # for each fit but the first
+    while len(fits) < rest.max_members:
+        left = max_seconds - (time.monotonic() - began) - len(fits) * package
+        if left < first.seconds * REFIT_FACTOR:
+            break
         fit = refit(replace(best, seed=best.seed + SEED_STEP * len(fits)), rest.bench, rest.folder, left)
         if not fit.refitted:
             break
