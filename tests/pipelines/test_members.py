@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipelines.bench import open_bench
+from pipelines.costs import GUESSED
 from pipelines.decisions import choose_decision
 from pipelines.evaluate import evaluate, predict_rows
 from pipelines.governor import Governor
@@ -249,5 +250,5 @@ def test_few_examples_are_fitted_from_several_seeds_and_averaged(
     mean = np.mean([predict_rows(one.model, bench.prepared, rows) for one in seeds], axis=0)
     np.testing.assert_allclose(predict_rows(together.model, bench.prepared, rows), mean, atol=1e-5)
     assert final_candidate([best], best, rest(bench, folder, hurry=True)).fits == 1
-    short = rest(bench, folder, seconds=best.result.seconds + 25.0 if best.result else 25.0)
+    short = rest(bench, folder, seconds=GUESSED.packaging(0) * 2.2)
     assert final_candidate([best], best, short).fits < 3, "no fit that the budget has no time to package"
