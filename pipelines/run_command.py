@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -127,7 +128,7 @@ def run_command(
         keep_near_duplicates=keep_near_duplicates,
     )
     home = open_home()
-    with Progress(config.budget_seconds, verbose) as progress, chatter_to(home.root / "run.log"):
+    with interruption_told(), Progress(config.budget_seconds, verbose) as progress, chatter_to(home.root / "run.log"):
         outcome = run(config, home, progress, process_start())
     if as_json:
         print_json(outcome_json(outcome))
@@ -156,12 +157,22 @@ def resume_command(
     with suppress(OSError, KeyError):  # the data's path counts from where the run was begun
         os.chdir(record.summary[FOLDER])
     left = extra if extra is not None else record.config["budget_seconds"] - record.used_seconds
-    with Progress(left, verbose) as progress, chatter_to(home.root / "run.log"):
+    with interruption_told(), Progress(left, verbose) as progress, chatter_to(home.root / "run.log"):
         outcome = resume(record.id, home, progress, process_start(), extra)
     if as_json:
         print_json(outcome_json(outcome))
     else:
         show_outcome(outcome)
+
+
+@contextmanager
+def interruption_told() -> Iterator[None]:
+    """Says what an interruption says: typer turns it into an exit code without a word."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        typer.echo(f"kerasmith: {error}", err=True)
+        raise
 
 
 def process_start() -> float:
