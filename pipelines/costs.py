@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from records.trial import Run, RunState
 
 COSTS = "costs"
 """The key in a run's summary."""
-MARGIN = 1.25
-"""On the dearest of the last runs: a shared machine is slower at times."""
+MARGIN = 1.1
+"""On what was usual: a shared machine is slower at times."""
+USUAL = 0.75
+"""The part of the last runs that took no longer than what is taken for usual."""
 LAST_RUNS = 10
+RUNS_READ = 50
+"""In which the last ones of a size are looked for."""
 SMALLEST_FACTOR, LARGEST_FACTOR = 0.2, 4.0
+SIZES = (1_000_000, 10_000_000)
+"""Parameters that part small networks from those of a phone's size, and these from large ones: each is packaged in its
+own time by its own engine, so that one kind says little about another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +32,19 @@ class Costs:
     """A worker's start: importing Keras with TensorFlow."""
     floor: float = 6.0
     """Compiling and training the linear floor for a moment."""
-    package: float = 8.0
+    package: float = 5.0
     """Export, parity check, report, card and registration of a small network."""
-    package_per_parameter: float = 4e-6
+    package_per_parameter: float = 2e-6
     """What a large one costs more: it is built again, saved, exported, loaded twice and copied."""
+    package_factors: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """On both of them, for each of the sizes that `SIZES` parts."""
     evaluate_per_example: float = 6e-4
     """Of the test split: two thousand resamples of three models."""
 
     def packaging(self, num_parameters: int) -> float:
         """Seconds to package a network of so many parameters."""
-        return self.package + self.package_per_parameter * num_parameters
+        factor = self.package_factors[bisect_right(SIZES, num_parameters)]
+        return factor * (self.package + self.package_per_parameter * num_parameters)
 
     def evaluating(self, num_test: int, predict_seconds: float) -> float:
         """Seconds to evaluate a network and the floor on so many examples, each of which takes `predict_seconds`."""
@@ -46,28 +57,34 @@ GUESSED = Costs()
 def measured(package: float, num_parameters: int, evaluate: float, expected_evaluate: float) -> dict[str, float]:
     """What a finished run writes into its summary: measured seconds by what `GUESSED` expected."""
     return {
+        "parameters": num_parameters,
         "package": package / GUESSED.packaging(num_parameters),
         "evaluate": evaluate / max(expected_evaluate, 0.5),
     }
 
 
 def corrected(runs: Iterable[Run]) -> Costs:
-    """The guesses, times what the last completed runs measured.
+    """The guesses, times what the last completed runs measured: for packaging, those with networks of the same size.
 
     Args:
         runs: Of this home, newest first.
     """
     told = [run.summary[COSTS] for run in runs if run.state is RunState.COMPLETED and COSTS in run.summary]
-    package = _factor(told[:LAST_RUNS], "package")
-    evaluate = _factor(told[:LAST_RUNS], "evaluate")
+    packaged: list[list[float]] = [[] for _ in GUESSED.package_factors]
+    for one in told:
+        if "parameters" in one:  # rows of earlier versions lack it
+            packaged[bisect_right(SIZES, one["parameters"])].append(one["package"])
     return replace(
         GUESSED,
-        package=GUESSED.package * package,
-        package_per_parameter=GUESSED.package_per_parameter * package,
-        evaluate_per_example=GUESSED.evaluate_per_example * evaluate,
+        package_factors=tuple(_factor(found) for found in packaged),
+        evaluate_per_example=GUESSED.evaluate_per_example * _factor([one["evaluate"] for one in told]),
     )
 
 
-def _factor(told: Sequence[dict[str, Any]], step: str) -> float:
-    found = [float(one[step]) for one in told if step in one]
-    return min(max(MARGIN * max(found), SMALLEST_FACTOR), LARGEST_FACTOR) if found else 1.0
+def _factor(found: Sequence[float]) -> float:
+    """That suffices for most of the last ratios, with a margin; 1 without any."""
+    if not found:
+        return 1.0
+    last = sorted(found[:LAST_RUNS])
+    usual = last[math.ceil(USUAL * (len(last) - 1))]
+    return min(max(MARGIN * usual, SMALLEST_FACTOR), LARGEST_FACTOR)

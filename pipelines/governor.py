@@ -13,13 +13,15 @@ from pipelines.costs import GUESSED, Costs
 from records.errors import BudgetError
 from records.trial import Trial
 
-SHORTEST_TRIAL = 4.0
+SHORTEST_TRIAL = 3.0
 """A trial with less time than this learns nothing that counts."""
+LEAST_PART = 0.25
+"""Of the quickest trial's time; with less, none is begun. Schedules are laid out for the time that a trial gets."""
 LARGEST_SHARE = 0.25
 """Of the search's time that one trial may take, so that one slow network cannot spend it all."""
-REFIT_FACTOR = 1.1
+REFIT_FACTOR = 1.05
 """A last fit may take so much longer for each example than the trial did, although it validates nothing."""
-REFIT_SECONDS = 2.0
+REFIT_SECONDS = 1.5
 """Opening the spaces again, and building the network."""
 LAST_SHARE = 0.12
 """Of the budget, at its end, in which trials also run that could not be fitted again: better than idling."""
@@ -97,7 +99,7 @@ class Governor:
         with_own_refit = left / (1.0 + REFIT_FACTOR * self.refit_examples_factor)
         beside_refit = left - self.refit_seconds(best)
         allowed = min(share, max(with_own_refit, LAST_SHARE * budget), beside_refit)
-        return allowed if allowed >= max(SHORTEST_TRIAL, 0.5 * _fastest(trials)) else None
+        return allowed if allowed >= max(SHORTEST_TRIAL, LEAST_PART * _fastest(trials)) else None
 
 
 def _fastest(trials: Sequence[Trial]) -> float:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.context import Context
-from pipelines.costs import LAST_RUNS, corrected
+from pipelines.costs import RUNS_READ, corrected
 from pipelines.datasets.catalog import open_source
 from pipelines.decisions import parse_costs
 from pipelines.finishing import Outcome as Outcome
@@ -64,7 +64,7 @@ def run(
     name = model_name(config, source)
     run_id = uuid.uuid4().hex[:12]
     with opened(home, f"run {run_id}", progress) as (stores, interrupts):
-        costs = corrected(stores.ledger.runs(LAST_RUNS))
+        costs = corrected(stores.ledger.runs(RUNS_READ))
         governor = Governor(started=started, deadline=started + config.budget_seconds, costs=costs)
         governor.check_start(SECONDS_PER_EXAMPLE[source.kind] * (source.num_examples or 0))
         record = _record(run_id, name, config)
@@ -105,7 +105,7 @@ def resume(
         source = open_source(config)
         record = stores.ledger.take_up(record.id)
         began = started - record.used_seconds
-        costs = corrected(stores.ledger.runs(LAST_RUNS))
+        costs = corrected(stores.ledger.runs(RUNS_READ))
         governor = Governor(started=began, deadline=began + config.budget_seconds, costs=costs)
         if extra_seconds is not None:
             record = replace(record, summary={**record.summary, SEARCHED: False})

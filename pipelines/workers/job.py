@@ -57,7 +57,8 @@ class Job:
 def read(path: Path) -> Job:
     """The job that `Job.write` wrote."""
     fields: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return Job(**{**fields, "config": config_from_json(fields["config"]), "costs": Costs(**fields["costs"])})
+    costs = Costs(**{**fields["costs"], "package_factors": tuple(fields["costs"]["package_factors"])})
+    return Job(**{**fields, "config": config_from_json(fields["config"]), "costs": costs})
 
 
 def config_from_json(fields: dict[str, Any]) -> RunConfig:

@@ -5,7 +5,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from pipelines.ensemble import LEAST_WEIGHT, Member, candidates, combine, reserve_seconds, select
+from pipelines.ensemble import LEAST_WEIGHT, MOST_OF_BUDGET, Member, candidates, combine, reserve_seconds, select
 from pipelines.governor import Governor
 from pipelines.metrics import Truth, example_losses, score
 from records.task import Direction, Task, get_task
@@ -229,4 +229,4 @@ def test_a_search_keeps_time_back_for_small_networks_and_not_for_huge_ones() -> 
     one, two = (reserve_seconds(trials, trials[0], Direction.MAX, clock, most) for most in (2, 3))
     assert 0 < one < two < 0.1 * 600.0
     huge = [*trials, a_trial("bert", 0.6, parameters=90_000_000)]
-    assert reserve_seconds(huge, trials[0], Direction.MAX, clock, 3) == pytest.approx(36.0)
+    assert reserve_seconds(huge, trials[0], Direction.MAX, clock, 3) == pytest.approx(MOST_OF_BUDGET * 600.0)

@@ -57,7 +57,7 @@ def test_a_trial_that_wins_leaves_time_for_its_own_refit(budget: float) -> None:
 
 def test_no_trial_starts_when_the_best_one_needs_the_time() -> None:
     clock = governor(60.0)
-    assert clock.next_trial_seconds([done(0, 1.0, "floor"), done(1, 30.0)], done(1, 30.0)) is None
+    assert clock.next_trial_seconds([done(0, 1.0, "floor"), done(1, 40.0)], done(1, 40.0)) is None
 
 
 def test_no_trial_may_spend_the_whole_search() -> None:
