@@ -10,7 +10,7 @@ from pipelines.ensemble import reserve_seconds
 from pipelines.governor import Governor
 from pipelines.proposing.algorithms import KNOWS_BEST, SUGGEST
 from pipelines.proposing.dimensions import Configuration, Dimensions, plain, tried
-from pipelines.trial import Workbench
+from pipelines.trial import Workbench, lacks_features
 from pipelines.warm_start import WarmStart
 from records.config import RunConfig
 from records.trial import Again, Proposal, Trial, TrialState, Values, best_trial
@@ -58,9 +58,15 @@ class Choosing:
         allowed = self.governor.next_trial_seconds(trials, best, reserve)
         if allowed is None:
             return None
+
+        def seconds(space: str, values: Values) -> float:
+            if not lacks_features(self.bench, space, values):
+                return allowed
+            return self.governor.next_trial_seconds(trials, best, reserve, one_off=True) or allowed
+
         for trial in trials:
             if trial.state is TrialState.WAITING:
-                return Again(number=trial.number, max_seconds=allowed)
+                return Again(number=trial.number, max_seconds=seconds(trial.space, trial.values))
         if self.config.max_trials is not None and len(trials) >= self.config.max_trials:
             return None
         chosen = self._choose(trials)
@@ -68,7 +74,7 @@ class Choosing:
             return None
         (space, values), origin = chosen
         seed = self.config.seed + len(trials)
-        return Proposal(space=space, values=values, seed=seed, max_seconds=allowed, origin=origin)
+        return Proposal(space=space, values=values, seed=seed, max_seconds=seconds(space, values), origin=origin)
 
     def _choose(self, trials: Sequence[Trial]) -> tuple[Configuration, str] | None:
         """A configuration and its origin."""

@@ -27,7 +27,7 @@ from records.data import Prepared, Split
 from store.files import writing
 from store.home import Home
 
-__all__ = ["Features", "TooSlow", "cached_features", "feature_data", "fitting_rows", "refuse_if_hopeless"]
+__all__ = ["Features", "TooSlow", "are_ready", "cached_features", "feature_data", "fitting_rows", "refuse_if_hopeless"]
 
 META = "meta.json"
 HOPELESS = 1.5
@@ -91,6 +91,11 @@ def cached_features(
     meta = json.loads((folder / META).read_text("utf-8"))
     values = np.load(folder / VALUES, mmap_mode="r", allow_pickle=False)
     return Features(values=values, seconds_per_example=meta["seconds_per_example"])
+
+
+def are_ready(key: str, prepared: Prepared, home: Home) -> bool:
+    """Whether the features of the encoder that `key` names were computed already."""
+    return _is_ready(_folder(home, prepared, key))
 
 
 def refuse_if_hopeless(key: str, prepared: Prepared, home: Home, max_seconds: float) -> None:

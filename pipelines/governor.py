@@ -23,6 +23,8 @@ REFIT_FACTOR = 1.05
 """A last fit may take so much longer for each example than the trial did, although it validates nothing."""
 REFIT_SECONDS = 1.5
 """Opening the spaces again, and building the network."""
+ONE_OFF_SHARE = 0.5
+"""Of the search's time that a trial may take which computes something that later ones find ready."""
 LAST_SHARE = 0.12
 """Of the budget, at its end, in which trials also run that could not be fitted again: better than idling."""
 
@@ -80,7 +82,9 @@ class Governor:
         """Seconds for more trials when evaluating, packaging and refitting `best`, and `reserve`, are kept back."""
         return self.left - self.finish_seconds(best) - self.refit_seconds(best) - reserve
 
-    def next_trial_seconds(self, trials: Sequence[Trial], best: Trial | None, reserve: float = 0.0) -> float | None:
+    def next_trial_seconds(
+        self, trials: Sequence[Trial], best: Trial | None, reserve: float = 0.0, one_off: bool = False
+    ) -> float | None:
         """How long the next trial may take, or `None` when the search must end.
 
         A trial that wins must still be fitted again: so it gets what is left divided by itself and its refit. At the
@@ -90,14 +94,17 @@ class Governor:
             trials: All so far.
             best: The best of them.
             reserve: Seconds that are wanted for something else at the end.
+            one_off: Whether most of its time will go into what need not be done again, in its refit or later.
         """
         left = self.left - self.finish_seconds(best) - reserve
         if not trials:  # the floor: it must be had
             return max(SHORTEST_TRIAL, min(0.25 * left, 60.0))
         budget = self.deadline - self.started
+        beside_refit = left - self.refit_seconds(best)
+        if one_off:
+            return max(SHORTEST_TRIAL, min(ONE_OFF_SHARE * budget, beside_refit))
         share = max(LARGEST_SHARE * budget, 3 * SHORTEST_TRIAL)
         with_own_refit = left / (1.0 + REFIT_FACTOR * self.refit_examples_factor)
-        beside_refit = left - self.refit_seconds(best)
         allowed = min(share, max(with_own_refit, LAST_SHARE * budget), beside_refit)
         return allowed if allowed >= max(SHORTEST_TRIAL, LEAST_PART * _fastest(trials)) else None
 

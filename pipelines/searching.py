@@ -11,6 +11,7 @@ from pipelines.cores import num_cores
 from pipelines.goal import parse_goal
 from pipelines.interrupt import Interrupts
 from pipelines.tensorboard_logs import LOGS, BoardLogs
+from pipelines.workers.crew import crew_of
 from pipelines.workers.job import Job
 from pipelines.workers.local import supervise
 from records.data import Prepared
@@ -91,6 +92,7 @@ def _supervise(context: Context, prepared: Prepared, interrupts: Interrupts) -> 
             search_until=watched.search_until,
             stop_requested=enough,
             progress=tell,
+            crew=crew_of(context.config, num_cores(), kind=prepared.spec.kind),
         )
     finally:
         logs.update(context.ledger.trials(context.run.id), at_once=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipelines.batches import TrainingData
 from pipelines.checkpoint import CHECKPOINT_SECONDS, Keeper, forget_checkpoint, trial_digest, write_whole
-from pipelines.features import cached_features, feature_data, fitting_rows, refuse_if_hopeless
+from pipelines.features import are_ready, cached_features, feature_data, fitting_rows, refuse_if_hopeless
 from pipelines.graph import Graph, has_accelerator
 from pipelines.judging import train_and_judge
 from pipelines.kept import KeptEncoder, KeptGraph, graph_key
@@ -124,6 +124,15 @@ def _inputs(
     encoder = bench.kept_encoder.get((make, key, bench.prepared.spec), lambda: make(read_values, bench.prepared.spec))
     features = cached_features(encoder, key, bench.prepared, bench.home, max_seconds)
     return encoder, feature_data(bench.prepared, features), features.seconds_per_example
+
+
+def lacks_features(bench: Workbench, space_name: str, values: Values) -> bool:
+    """Whether a trial must first compute an encoder's features, which later ones find ready."""
+    space = bench.spaces[space_name]
+    if space.encoder is None or space.encoder_key is None:
+        return False
+    key = space.encoder_key(read(space, values, bench.prepared.spec))
+    return not are_ready(key, bench.prepared, bench.home)
 
 
 def run_trial(

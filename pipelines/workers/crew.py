@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pipelines.cores import num_cores
 from pipelines.workers.memory import allowed_bytes
 from records.config import RunConfig
+from records.spec import InputKind
 
-CORES_PER_WORKER = 2
+CORES_PER_WORKER = {InputKind.IMAGE: 2, InputKind.TEXT: 2}
+"""Of a worker with large networks, which train faster on two cores. Small ones hardly do: for all other kinds each
+core gets a worker of its own, and twice as many trials are made in the same time (docs/decisions/0016)."""
 WORKER_BYTES = 1_200_000_000
 """TensorFlow with a small network; a worker without so much is not worth starting."""
 QUERY_SECONDS = 10.0
@@ -41,27 +44,29 @@ class Crew:
         }
 
 
-def crew_of(config: RunConfig, cores: int | None = None, gpus: tuple[str, ...] | None = None) -> Crew:
+def crew_of(
+    config: RunConfig, cores: int | None = None, gpus: tuple[str, ...] | None = None, kind: InputKind = InputKind.IMAGE
+) -> Crew:
     """The workers that a request asks for, or that suit the machine; never more than there are trials.
 
     Args:
         config: Gives the number of workers and of trials, and the memory.
         cores: That all may use together; `None`: all of this process.
         gpus: As `devices` gives them; `None`: it is asked.
+        kind: Of the data; tells how large networks for it are.
     """
     cores = cores or num_cores()
     gpus = devices() if gpus is None else gpus
     memory = allowed_bytes(config.memory_gigabytes)
-    number = config.workers or default_workers(cores, len(gpus), memory)
+    number = config.workers or default_workers(cores // CORES_PER_WORKER.get(kind, 1), len(gpus), memory)
     if config.max_trials is not None:
         number = min(number, config.max_trials)
     return Crew(num_workers=number, threads=max(1, cores // number), memory_bytes=memory // number, gpus=gpus)
 
 
-def default_workers(cores: int, num_gpus: int, memory_bytes: int) -> int:
-    """One for each GPU, or for every two cores; fewer where the memory does not suffice for so many."""
-    wanted = num_gpus or cores // CORES_PER_WORKER
-    return max(1, min(wanted, memory_bytes // WORKER_BYTES))
+def default_workers(suiting: int, num_gpus: int, memory_bytes: int) -> int:
+    """One for each GPU, or as many as suit the cores; fewer where the memory does not suffice for so many."""
+    return max(1, min(num_gpus or suiting, memory_bytes // WORKER_BYTES))
 
 
 def devices(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What is tried next: waiting trials, the floor, earlier winners, the portfolio, the algorithm; nothing twice."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 
@@ -115,3 +116,19 @@ def test_a_user_s_grid_of_two_ends_after_two(choosing: Make) -> None:
     ]
     assert isinstance(made.decide(rows[:2]), Proposal)
     assert made.decide(rows) is None
+
+
+def test_features_that_are_missing_get_more_time_than_a_trial_that_finds_them_ready(
+    bench: Workbench, choosing: Make
+) -> None:
+    def seconds(made: Choosing) -> float:
+        decided = made.decide([trial(0, "floor", {})])
+        assert isinstance(decided, Proposal)
+        return decided.max_seconds
+
+    def key(values: Values) -> str:
+        return "never computed"
+
+    with_encoder = dataclasses.replace(CNN, encoder=lambda values, spec: None, encoder_key=key)
+    waiting = dataclasses.replace(choosing(), bench=dataclasses.replace(bench, spaces={"cnn": with_encoder}))
+    assert seconds(waiting) > 1.5 * seconds(choosing())

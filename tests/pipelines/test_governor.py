@@ -89,3 +89,14 @@ def test_a_machine_that_measured_itself_faster_keeps_less_back() -> None:
     with pytest.raises(BudgetError):
         governor(30.0).check_start(prepare_seconds=15.0)
     assert fast.finish_seconds(None) < governor(30.0).finish_seconds(None)
+
+
+def test_what_is_computed_once_may_take_longer_than_a_trial_and_not_all() -> None:
+    clock, floor = governor(200.0), done(0, 2.0, "floor")
+    usual, one_off = (clock.next_trial_seconds([floor], floor, one_off=asked) for asked in (False, True))
+    assert usual is not None and one_off is not None
+    assert usual < one_off <= 100.0
+    best = done(1, 60.0)
+    assert governor(120.0).next_trial_seconds([floor, best], best, one_off=True) == pytest.approx(
+        120.0 - clock.finish_seconds(best) - clock.refit_seconds(best), abs=0.5
+    ), "the best trial can still be fitted again"

@@ -5,26 +5,34 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.workers.crew import WORKER_BYTES, Crew, crew_of, default_workers, devices
+from pipelines.workers.crew import WORKER_BYTES, Crew, crew_of, devices
 from records.config import RunConfig
+from records.spec import InputKind
 
-PLENTY = 100 * WORKER_BYTES
+PLENTY = 100.0
+"""Gigabytes."""
 
 
 @pytest.mark.parametrize(
-    ("cores", "gpus", "memory", "expected"),
+    ("kind", "cores", "gpus", "memory", "expected"),
     [
-        (1, 0, PLENTY, 1),
-        (2, 0, PLENTY, 1),
-        (8, 0, PLENTY, 4),
-        (8, 0, 2 * WORKER_BYTES, 2),
-        (64, 0, WORKER_BYTES // 2, 1),
-        (16, 3, PLENTY, 3),
-        (2, 4, PLENTY, 4),
+        (InputKind.IMAGE, 1, 0, PLENTY, 1),
+        (InputKind.IMAGE, 2, 0, PLENTY, 1),
+        (InputKind.TEXT, 8, 0, PLENTY, 4),
+        (InputKind.TABLE, 2, 0, PLENTY, 2),
+        (InputKind.SERIES, 3, 0, PLENTY, 3),
+        (InputKind.IMAGE, 8, 0, 2.0 * WORKER_BYTES / 1e9, 2),
+        (InputKind.TABLE, 64, 0, 0.5 * WORKER_BYTES / 1e9, 1),
+        (InputKind.TABLE, 16, 3, PLENTY, 3),
+        (InputKind.IMAGE, 2, 4, PLENTY, 4),
     ],
 )
-def test_default_is_a_worker_for_each_gpu_or_for_two_cores(cores: int, gpus: int, memory: int, expected: int) -> None:
-    assert default_workers(cores, gpus, memory) == expected
+def test_large_networks_get_two_cores_each_and_small_ones_one_unless_there_are_gpus(
+    kind: InputKind, cores: int, gpus: int, memory: float, expected: int
+) -> None:
+    devices = tuple(f"GPU-{i}" for i in range(gpus))
+    config = RunConfig(data="x", memory_gigabytes=memory)
+    assert crew_of(config, cores, devices, kind).num_workers == expected
 
 
 def test_cores_and_memory_are_shared_out() -> None:
