@@ -30,7 +30,7 @@ from store.home import Home
 __all__ = ["Features", "TooSlow", "are_ready", "cached_features", "feature_data", "fitting_rows", "refuse_if_hopeless"]
 
 META = "meta.json"
-HOPELESS = 1.5
+HOPELESS = 1.2
 """What would take so many times as long as there is, by an earlier measurement, is not even begun."""
 POLL_SECONDS = 0.1
 

@@ -78,6 +78,16 @@ class Governor:
         needed_share = best.result.best_step / max(1, best.result.steps)
         return REFIT_FACTOR * self.refit_examples_factor * best.result.train_seconds * needed_share + REFIT_SECONDS
 
+    def training_seconds(self, num_parameters: int, predict_seconds: float) -> float:
+        """How long a network of this size may still be trained when it is to be evaluated and packaged itself.
+
+        Args:
+            num_parameters: Of the whole network.
+            predict_seconds: For one example, as far as that is known.
+        """
+        finishing = self.costs.packaging(num_parameters) + self.costs.evaluating(self.num_test, predict_seconds)
+        return self.left - finishing
+
     def search_left(self, best: Trial | None, reserve: float = 0.0) -> float:
         """Seconds for more trials when evaluating, packaging and refitting `best`, and `reserve`, are kept back."""
         return self.left - self.finish_seconds(best) - self.refit_seconds(best) - reserve

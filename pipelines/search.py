@@ -208,7 +208,8 @@ class LedgerTuner(keras_tuner.Tuner):
             self.oracle.update_trial(trial_id, dataclasses.asdict(epoch), epoch.epoch)
             return self.oracle.verdict(lease, epoch)
 
-        return run_trial(spec, self.oracle.bench, report)
+        governor = self.oracle.assignment.governor
+        return run_trial(spec, self.oracle.bench, report, most_seconds=governor.training_seconds)
 
     def _folder(self, leased: Trial) -> Path:
         return self.oracle.assignment.folder / "trials" / f"{leased.number:04d}"

@@ -6,7 +6,7 @@ import dataclasses
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from pipelines.batches import TrainingData
 from pipelines.checkpoint import CHECKPOINT_SECONDS, Keeper, forget_checkpoint, trial_digest, write_whole
-from pipelines.features import are_ready, cached_features, feature_data, fitting_rows, refuse_if_hopeless
+from pipelines.features import TooSlow, are_ready, cached_features, feature_data, fitting_rows, refuse_if_hopeless
 from pipelines.graph import Graph, has_accelerator
 from pipelines.judging import train_and_judge
 from pipelines.kept import KeptEncoder, KeptGraph, graph_key
@@ -32,6 +32,8 @@ from store.home import Home
 
 WEIGHTS = "weights.npz"
 VALIDATION = "validation.npy"
+SHORTEST_SECONDS = 1.0
+"""Of a training that is worth beginning."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,7 +138,11 @@ def lacks_features(bench: Workbench, space_name: str, values: Values) -> bool:
 
 
 def run_trial(
-    trial: TrialSpec, bench: Workbench, report: Report, checkpoint_seconds: float = CHECKPOINT_SECONDS
+    trial: TrialSpec,
+    bench: Workbench,
+    report: Report,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    most_seconds: Callable[[int, float], float] = lambda num_parameters, predict_seconds: float("inf"),
 ) -> TrialResult:
     """Trains one configuration and leaves its best weights and validation predictions in `trial.folder`.
 
@@ -147,6 +153,9 @@ def run_trial(
         bench: Data, task and spaces; keeps the compiled graph for the next trial.
         report: Hears of each epoch.
         checkpoint_seconds: At least so long between two checkpoints.
+        most_seconds: `(num_parameters, predict_seconds) -> seconds`: how long a network of this size, whose encoder
+            takes so long for an example, may be trained from now on and still be packaged. Its size is known only when
+            it was built.
 
     Raises:
         NotFinite: The training diverged.
@@ -158,7 +167,11 @@ def run_trial(
     try:
         planned, graph, reused = open_graph(trial, bench, _pace(trial, bench))
         start = keeper.resume(graph)
-        left = max(1.0, trial.max_seconds - (time.perf_counter() - began))
+        num_parameters = graph.model.count_params() + (planned.encoder.count_params() if planned.encoder else 0)
+        packaged_by = most_seconds(num_parameters, planned.feature_seconds)
+        if packaged_by < SHORTEST_SECONDS:
+            raise TooSlow(f"A network of {num_parameters:,} parameters could not be packaged any more.")
+        left = max(1.0, min(trial.max_seconds - (time.perf_counter() - began), packaged_by))
         history, judged = train_and_judge(graph, planned.recipe, planned.data, bench.task, report, left, keeper, start)
     except BaseException as error:
         bench.kept.forget()
@@ -180,7 +193,7 @@ def run_trial(
         seconds=keeper.seconds,
         train_seconds=history.seconds,
         predict_seconds=predict_seconds + planned.feature_seconds,
-        num_parameters=graph.model.count_params() + (planned.encoder.count_params() if planned.encoder else 0),
+        num_parameters=num_parameters,
         peak_memory_bytes=peak_memory_bytes(),
         metrics=judged.metrics,
         pruned=judged.pruned,

@@ -100,3 +100,10 @@ def test_what_is_computed_once_may_take_longer_than_a_trial_and_not_all() -> Non
     assert governor(120.0).next_trial_seconds([floor, best], best, one_off=True) == pytest.approx(
         120.0 - clock.finish_seconds(best) - clock.refit_seconds(best), abs=0.5
     ), "the best trial can still be fitted again"
+
+
+def test_a_large_network_must_end_earlier_than_a_small_one_to_be_packaged_in_time() -> None:
+    clock = governor(100.0, num_test=500)
+    small, large = (clock.training_seconds(size, 0.002) for size in (10_000, 20_000_000))
+    assert small == pytest.approx(100.0 - clock.costs.packaging(10_000) - clock.costs.evaluating(500, 0.002), abs=0.1)
+    assert small - large == pytest.approx(clock.costs.packaging(20_000_000) - clock.costs.packaging(10_000), abs=0.1)

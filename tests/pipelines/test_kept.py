@@ -11,6 +11,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from pipelines.features import TooSlow
 from pipelines.graph import Graph, make_optimizer
 from pipelines.kept import graph_key
 from pipelines.pace import Pace
@@ -253,3 +254,16 @@ def test_steps_are_those_of_keras(bench: Workbench) -> None:
         found.append(graph.variables())
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_network_that_could_not_be_packaged_any_more_is_not_trained(bench: Workbench, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def most_seconds(num_parameters: int, predict_seconds: float) -> float:
+        asked.append(num_parameters)
+        return 0.5
+
+    values = {"cnn/filters": 16, "cnn/num_blocks": 2, "cnn/convolutions": 1}
+    with pytest.raises(TooSlow, match="could not be packaged"):
+        run_trial(trial_of("cnn", values, tmp_path), bench, carry_on, most_seconds=most_seconds)
+    assert asked and asked[0] > 1000 and not list(tmp_path.glob("*.npz"))
