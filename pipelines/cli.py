@@ -12,8 +12,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from pipelines.build_command import build_command
+from pipelines.feedback_command import feedback_command
 from pipelines.run_command import resume_command, run_command
 from pipelines.runs_command import runs_app
+from pipelines.serve_command import serve_command
 from pipelines.terminal.guard import guarded, print_json
 
 DEBUG = "--debug"
@@ -36,6 +39,8 @@ ModelRef = Annotated[str, typer.Argument(help="NAME for its newest version, or N
 app.command("run")(run_command)
 app.add_typer(runs_app, name="runs")
 app.command("resume")(resume_command)
+app.command("build")(build_command)
+app.command("feedback")(feedback_command)
 
 
 @app.command("show")
@@ -72,31 +77,7 @@ def models_command(
         make_console().print(models_table(models))
 
 
-@app.command("serve")
-def serve_command(
-    model: Annotated[str | None, typer.Argument(help="NAME or NAME:VERSION; else the newest model.")] = None,
-    host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 3000,
-    workers: Annotated[int, typer.Option(help="Processes that answer.")] = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Serve a model over HTTP until Ctrl-C."""
-    from serving.client import Client
-    from serving.kinds import curl_line
-    from serving.serve import serve
-    from store.home import open_home
-
-    def ready(ref: str, url: str) -> None:
-        if as_json:
-            print_json({"model": ref, "url": url, "process_id": os.getpid()})
-        else:
-            with Client(url) as client:
-                served = client.describe()
-            line = curl_line(served.input_kind, served.sample, url)
-            typer.echo(f"{ref} answers at {url}\nAsk it:  {line}\nCtrl-C stops it.")
-        sys.stdout.flush()
-
-    serve(open_home(), model, host, port, workers, on_ready=ready)
+app.command("serve")(serve_command)
 
 
 @app.command("predict")

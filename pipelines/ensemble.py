@@ -194,11 +194,11 @@ def _additions(
 def _gains(new: _Average, old: _Average, truth: Truth) -> bool:
     """Whether the loss falls; with a network more: by more than chance would have it."""
     gains = old.losses - new.losses
-    noise = _standard_error(gains, truth.clusters) if new.size > old.size else 0.0
+    noise = standard_error(gains, truth.clusters) if new.size > old.size else 0.0
     return bool(gains.mean() > LEAST_GAIN * noise)
 
 
-def _standard_error(values: np.ndarray, clusters: np.ndarray | None) -> float:
+def standard_error(values: np.ndarray, clusters: np.ndarray | None) -> float:
     """Of the mean. Examples of one cluster are not independent: their sum is one observation."""
     if clusters is not None:
         names = np.unique(clusters, return_inverse=True)[1].reshape(-1)

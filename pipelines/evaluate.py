@@ -10,12 +10,14 @@ import numpy as np
 from pipelines.bootstrap import NUM_RESAMPLES, Measured, bootstrap, figure, measure, num_clusters
 from pipelines.decisions import choose_decision
 from pipelines.measuring.baselines import baseline
+from pipelines.measuring.promises import measured_coverage
 from pipelines.measuring.truth import Answered, truth_of, unweighed
 from pipelines.measuring.worst import worst_first
 from records.candidate import Candidate
 from records.data import InputKind, Prepared, Split
 from records.evaluation import ClassFigures, Comparison, Evaluation, Figure
 from records.task import MOST_LIKELY, Decision, Direction, TargetKind, Task
+from serving.conformal import Scores
 
 BATCH_SIZE = 64
 ROWS_BATCH_SIZE = 1024
@@ -53,6 +55,7 @@ def evaluate(
     task: Task,
     seed: int,
     decision: Decision = MOST_LIKELY,
+    scores: Scores | None = None,
 ) -> TestReading:
     """Figures with 95 % percentile bootstrap intervals, and paired comparisons with the floor and with no model at all.
 
@@ -63,6 +66,7 @@ def evaluate(
         task: Gives metrics and objective.
         seed: Of the resamples.
         decision: How the candidate's probabilities become answers. The floor's own is made in the same way.
+        scores: What sets and intervals are found by; `None`: there are none.
     """
     rows = np.asarray(prepared.indices[Split.TEST])
     ours = Answered(truth_of(prepared, rows, decision), predict_rows(candidate.model, prepared, rows))
@@ -80,6 +84,7 @@ def evaluate(
         ),
         confusion=_confusion(task, ours),
         calibration_error=_calibration(plain, sampled),
+        conformal=measured_coverage(task, ours, scores),
         intervals=_intervals(clusters),
         num_clusters=clusters,
         per_step=_per_step(plain, sampled),

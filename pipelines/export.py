@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from records.bundle import KERAS_MODEL, ONNX_MODEL, Engine
+from records.bundle import KERAS_MODEL, LITERT_MODEL, ONNX_MODEL, Engine
 from records.errors import BundleError
 from search_spaces import heads
 from serving.engines import ENGINES
@@ -22,6 +22,8 @@ from serving.engines import Engine as Runs
 TOLERANCE = 1e-4
 """Largest difference between an engine's prediction and Keras' that still counts as equal: of a probability as it is,
 of larger numbers relative to the largest one."""
+FASTER = 0.9
+"""An engine is taken before an earlier one of `ENGINES` when it takes at most this part of its time: less is noise."""
 NUM_TIMED = 30
 TIMED_SECONDS = 0.5
 
@@ -47,10 +49,58 @@ def export_onnx(model: keras.Model, folder: Path, sample: np.ndarray) -> str | N
         with _quiet():
             view(sample[:1])
             view.export(path, format="onnx", verbose=False)
+        rewrite_erfc(path)
     except Exception as error:  # an unsupported operation can raise anything
         path.unlink(missing_ok=True)
         return f"It cannot be exported to ONNX: {type(error).__name__}: {_first_line(error)}."
     return None
+
+
+def export_litert(model: keras.Model, folder: Path, sample: np.ndarray) -> str | None:
+    """Writes `model.tflite` where LiteRT is installed. A sentence where it is, and that cannot be done.
+
+    Args:
+        model: From `save_keras`.
+        folder: Of the bundle.
+        sample: `[batch, ...]` inputs; the export needs a network that was called.
+    """
+    if not ENGINES["litert"].installed:
+        return None
+    if None in model.input.shape[1:]:
+        return "It is tried for inputs of one size alone: for each length, it would be prepared again."
+    view = heads.export_view(model)
+    path = folder / LITERT_MODEL
+    try:
+        with _quiet():
+            view(sample[:1])
+            view.export(path, format="litert", verbose=False)
+    except Exception as error:  # an unsupported operation can raise anything
+        path.unlink(missing_ok=True)
+        return f"It cannot be exported to LiteRT: {type(error).__name__}: {_first_line(error)}."
+    return None
+
+
+def rewrite_erfc(path: Path) -> None:
+    """Writes `Erfc(x)` in an ONNX file as `1 - Erf(x)`.
+
+    Keras' exact GELU (`activation="gelu"`) is exported as an operation that ONNX does not have, and ONNX Runtime
+    refuses the file. Nothing is written where there is none.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    one = onnx.numpy_helper.from_array(np.array(1.0, np.float32), "one_for_erfc")
+    found = [node for node in model.graph.node if node.op_type == "Erfc"]
+    if not found:
+        return
+    for number, node in enumerate(found):
+        erf = f"erf_for_erfc_{number}"
+        at = list(model.graph.node).index(node)
+        difference = onnx.helper.make_node("Sub", [one.name, erf], [node.output[0]])
+        node.op_type, node.output[0] = "Erf", erf
+        model.graph.node.insert(at + 1, difference)
+    model.graph.initializer.append(one)
+    onnx.save(model, path)
 
 
 def export_function(
@@ -72,6 +122,7 @@ def export_function(
             still = keras.Model(model.input, model(model.input, training=False))
             still(one)
             still.export(path, format="onnx", verbose=False)
+        rewrite_erfc(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
@@ -85,28 +136,38 @@ def export_function(
     return lambda batch: session.run(None, {name: batch})[0]
 
 
-def compare_engines(folder: Path, sample: np.ndarray, expected: np.ndarray, onnx_failure: str | None) -> list[Engine]:
+def compare_engines(
+    folder: Path,
+    sample: np.ndarray,
+    expected: np.ndarray,
+    onnx_failure: str | None,
+    litert_failure: str | None = None,
+) -> list[Engine]:
     """Loads every engine from the bundle's files and compares it with what Keras gave in training.
 
     An export can write a file that does not load, with no more than a log line: so only a run counts.
 
     Args:
-        folder: Holds `model.keras` and, where the export went well, `model.onnx`.
+        folder: Holds `model.keras` and, where their exports went well, `model.onnx` and `model.tflite`.
         sample: `[batch, ...]` inputs.
         expected: `<float32>[batch, ...]` of the network in memory.
         onnx_failure: Why there is no ONNX file.
+        litert_failure: Why there is no LiteRT file; `None` also where LiteRT is not installed.
     """
+    failures = {"onnxruntime": onnx_failure, "litert": litert_failure}
     engines = []
-    for name in ENGINES:
-        if name == "onnxruntime" and onnx_failure:
-            engines.append(Engine(name=name, usable=False, note=onnx_failure))
-        else:
+    for name, kind in ENGINES.items():
+        if failure := failures.get(name):
+            engines.append(Engine(name=name, usable=False, note=failure))
+        elif name != "litert" or (folder / kind.file).is_file():
             engines.append(_compare(name, folder, sample, expected))
+    if not any(engine.usable for engine in engines if engine.name == "litert"):
+        (folder / LITERT_MODEL).unlink(missing_ok=True)
     return engines
 
 
 def fastest(engines: list[Engine]) -> Engine:
-    """The usable engine with the lowest latency.
+    """The usable engine with the lowest latency; of nearly equal ones, the first of `ENGINES`.
 
     Raises:
         BundleError: None is usable.
@@ -115,12 +176,16 @@ def fastest(engines: list[Engine]) -> Engine:
     if not usable:
         reasons = " ".join(f"{engine.name}: {engine.note}" for engine in engines)
         raise BundleError(f"No engine gives what training gave. {reasons}")
-    return min(usable, key=lambda engine: engine.latency_ms or float("inf"))
+    best = usable[0]
+    for engine in usable[1:]:
+        if (engine.latency_ms or float("inf")) < FASTER * (best.latency_ms or float("inf")):
+            best = engine
+    return best
 
 
 def _compare(name: str, folder: Path, sample: np.ndarray, expected: np.ndarray) -> Engine:
     try:
-        engine = ENGINES[name](folder, 1)
+        engine = ENGINES[name].load(folder, 1)
         predictions, _ = engine.run(sample)
     except Exception as error:  # engines raise types of their own for a file or an input that they refuse
         return Engine(name=name, usable=False, note=f"{type(error).__name__}: {_first_line(error)}")

@@ -41,10 +41,11 @@ def finish(
 ) -> Outcome:
     """Everything after the search. Imported late: the modules load Keras."""
     from pipelines.bench import open_bench
+    from pipelines.calibrating import calibrated, conformal_scores, unseen
     from pipelines.evaluate import evaluate
     from pipelines.members import Rest, final_candidate
     from pipelines.package import Package, package
-    from pipelines.refit import from_trial
+    from pipelines.refit import from_trial, trial_folder
     from pipelines.reporting.papers import papers
 
     folder = context.home.run_folder(context.run.id)
@@ -53,9 +54,13 @@ def finish(
         floor = from_trial(trials[0], bench, folder) if trials[0].score is not None else None
         rest = Rest(bench, folder, context.governor, context.config.ensemble, in_a_hurry())
         candidate = final_candidate(trials, best, rest)
+        by_number = {trial.number: trial for trial in trials}
+        folders = [trial_folder(folder, by_number[number]) for number in candidate.members]
+        candidate, seen = calibrated(candidate, unseen(candidate, prepared, folders), context.task)
+        scores = conformal_scores(context.task, seen)
     with context.step("evaluate"):
         decision = decision_for(context.config, context.task, prepared.spec.labels, candidate)
-        reading = evaluate(candidate, floor, prepared, context.task, context.config.seed, decision)
+        reading = evaluate(candidate, floor, prepared, context.task, context.config.seed, decision, scores)
     with context.step("package"):
         parts = Package(
             run=context.run,
@@ -64,6 +69,7 @@ def finish(
             prepared=prepared,
             reading=reading,
             decision=decision,
+            scores=scores,
             write_papers=papers(context.run, source, prepared, trials, candidate, reading, left_out, context.seconds),
         )
         model, manifest = package(parts, context.home, context.registry)

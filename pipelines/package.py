@@ -20,13 +20,11 @@ import numpy as np
 from PIL import Image
 
 from pipelines.evaluate import TestReading, predict_rows
-from pipelines.export import compare_engines, export_onnx, fastest, save_keras
+from pipelines.export import compare_engines, export_litert, export_onnx, fastest, save_keras
 from records.bundle import (
     CARD,
     CODEC,
-    KERAS_MODEL,
     MANIFEST,
-    ONNX_MODEL,
     REFERENCE,
     REPORT,
     SAMPLE_ANSWER,
@@ -41,6 +39,8 @@ from records.registry import ModelVersion
 from records.task import Decision, Task
 from records.trial import Run
 from serving.bundle import ModelBundle, open_bundle, verify, write_checksums
+from serving.conformal import Scores, save_scores
+from serving.engines import ENGINES
 from serving.model_store import put
 from serving.parsing import parse_request
 from store.files import writing
@@ -65,6 +65,8 @@ class Package:
     decision: Decision
     write_papers: Callable[[Manifest], tuple[str, str]]
     """From the manifest to the report's HTML and the card's Markdown."""
+    scores: Scores | None = None
+    """What the bundle finds sets and intervals by."""
 
 
 def package(parts: Package, home: Home, registry: Registry) -> tuple[ModelVersion, Manifest]:
@@ -92,9 +94,9 @@ def _write(parts: Package, folder: Path, bundle_id: str) -> Manifest:
     rows = np.asarray(parts.prepared.indices[Split.VALIDATION])
     sample = parts.prepared.inputs[rows[:NUM_COMPARED]]
     model = save_keras(parts.candidate.model, folder)
-    failure = export_onnx(model, folder, sample)
+    failures = export_onnx(model, folder, sample), export_litert(model, folder, sample)
     expected = predict_rows(model, parts.prepared, rows[:NUM_COMPARED])
-    engines = compare_engines(folder, sample, expected, failure)
+    engines = compare_engines(folder, sample, expected, *failures)
     (folder / CODEC).write_text(json.dumps(parts.prepared.codec, indent=1), "utf-8")
     manifest = _manifest(parts, folder, bundle_id, engines)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), "utf-8")
@@ -104,6 +106,8 @@ def _write(parts: Package, folder: Path, bundle_id: str) -> Manifest:
         _write_reference(parts, rows[:NUM_REFERENCE], bundle)
     finally:
         bundle.close()
+    if parts.scores is not None:
+        save_scores(folder, parts.scores)
     report, card = parts.write_papers(manifest)
     (folder / REPORT).write_text(report, "utf-8")
     (folder / CARD).write_text(card, "utf-8")
@@ -113,7 +117,6 @@ def _write(parts: Package, folder: Path, bundle_id: str) -> Manifest:
 def _manifest(parts: Package, folder: Path, bundle_id: str, engines: list[Engine]) -> Manifest:
     chosen = fastest(engines)
     spec, trial = parts.prepared.spec, parts.candidate.trial
-    model_file = ONNX_MODEL if chosen.name == "onnxruntime" else KERAS_MODEL
     return Manifest(
         name=parts.run.name,
         bundle_id=bundle_id,
@@ -134,9 +137,10 @@ def _manifest(parts: Package, folder: Path, bundle_id: str, engines: list[Engine
         space=parts.candidate.space,
         values=trial.values,
         average=parts.candidate.average,
+        calibration=parts.candidate.calibration,
         fits=parts.candidate.fits,
         num_parameters=parts.candidate.model.count_params(),
-        size_bytes=(folder / model_file).stat().st_size,
+        size_bytes=(folder / ENGINES[chosen.name].file).stat().st_size,
         packages={name: metadata.version(name) for name in PACKAGES},
         data_fingerprint=parts.prepared.fingerprint,
         num_examples={split.value: len(rows) for split, rows in parts.prepared.indices.items()},
@@ -154,7 +158,7 @@ def _write_sample(prepared: Prepared, bundle: ModelBundle) -> None:
         raise BundleError("The codec makes another array of a raw example than preparing did. Nothing was registered.")
     (bundle.folder / SAMPLE_REQUEST).write_text(request, "utf-8")
     answers = bundle.predict(raws)
-    saved = {"predictions": [answer.model_dump() for answer in answers]}
+    saved = {"predictions": [answer.model_dump(exclude_none=True) for answer in answers]}
     (bundle.folder / SAMPLE_ANSWER).write_text(json.dumps(saved), "utf-8")
 
 

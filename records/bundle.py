@@ -15,11 +15,13 @@ MANIFEST = "manifest.json"
 CODEC = "codec.json"
 KERAS_MODEL = "model.keras"
 ONNX_MODEL = "model.onnx"
+LITERT_MODEL = "model.tflite"
 CARD = "README.md"
 REPORT = "report.html"
 SAMPLE_REQUEST = "sample_request.json"
 SAMPLE_ANSWER = "sample_answer.json"
 REFERENCE = "reference.npz"
+CONFORMAL = "conformal.npz"
 CHECKSUMS = "checksums.json"
 
 
@@ -29,7 +31,7 @@ class Engine(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    """"onnxruntime" or "keras"."""
+    """"onnxruntime", "litert" or "keras"."""
     usable: bool
     max_difference: float | None = None
     """Largest difference of a prediction from what Keras gives on the sample: of a probability in absolute terms, of
@@ -73,6 +75,23 @@ class Average(BaseModel):
     """So many they are."""
 
 
+class Calibration(BaseModel):
+    """Temperature scaling (Guo et al. 2017): what it changed on examples that the network was not fitted on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    temperature: float
+    """Probabilities are raised to its inverse and normalised again, by the network itself. 1: they are left alone."""
+    num_examples: int
+    """That the temperature was fitted on, and the figures are of."""
+    log_loss_before: float
+    log_loss_after: float
+    """Each example's with a temperature that was fitted on others; so is the error."""
+    error_before: float
+    """Expected calibration error of the top class, 15 bins."""
+    error_after: float
+
+
 class Manifest(BaseModel):
     """`manifest.json`. Read before anything else of a bundle is."""
 
@@ -111,6 +130,8 @@ class Manifest(BaseModel):
     """Networks of the one trial, fitted from different seeds, whose predictions are averaged."""
     average: Average | None = None
     """`None`: one network."""
+    calibration: Calibration | None = None
+    """Classification; `None` in bundles that were made before there was any."""
     num_parameters: int
     size_bytes: int
     """Of the file that the chosen engine loads."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from records.bundle import Average
+from records.bundle import Average, Calibration
 from records.trial import Trial
 
 
@@ -32,6 +32,9 @@ class Candidate:
     """Why it was not fitted again; empty when it was, and for an average, whose parts each have their own."""
     average: Average | None = None
     """`None`: one network."""
+    calibration: Calibration | None = None
+    """Classification: what was found of its probabilities. `model` and `validation_predictions` have the
+    temperature."""
 
     @property
     def space(self) -> str:

@@ -44,6 +44,22 @@ class Comparison(BaseModel):
     """True when the whole interval lies above 0, and test examples are independent or of six groups at least."""
 
 
+class Coverage(BaseModel):
+    """How often sets of classes, or intervals, held what was true: they are made as large as `asked` needs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asked: float
+    """The share that should be inside."""
+    found: Figure
+    """The share that was, with the 95 % interval of a binomial share (Wilson 1927). Examples of one group, and steps of
+    one forecast, count as one observation."""
+    num_scores: int
+    """Examples that the size was found on."""
+    mean_size: float
+    """Classes in a set; the width of an interval, in the target's unit."""
+
+
 class Evaluation(BaseModel):
     """The one reading of the test split."""
 
@@ -59,6 +75,8 @@ class Evaluation(BaseModel):
     """Rows: the true class; columns: the predicted one."""
     calibration_error: Figure | None = None
     """Classification: expected calibration error of the top class, 15 equal-width bins (Guo et al. 2017)."""
+    conformal: Coverage | None = None
+    """`None`: there were too few examples to find sets or intervals on."""
     intervals: str = "95 % percentile bootstrap, 2000 resamples of the test examples"
     num_clusters: int | None = None
     """Groups of examples that were resampled together, where examples are not independent; `None`: each by itself."""

@@ -45,10 +45,12 @@ def _same_class(answer: Prediction, expected: Prediction, answering: Answering) 
     return answer.label == expected.label or _is_close_call(answer.label, expected.label, now, answering)
 
 
-def _is_close_call(first: str, second: str, probabilities: dict[str, float], answering: Answering) -> bool:
+def _is_close_call(
+    first: str | None, second: str | None, probabilities: dict[str, float], answering: Answering
+) -> bool:
     """Two classes that are equally good answers may change places on another processor."""
     labels, decision = answering.labels, answering.decision
-    if second not in labels or not set(labels) <= probabilities.keys():
+    if first is None or second is None or second not in labels or not set(labels) <= probabilities.keys():
         return False
     if decision.threshold is not None:
         return abs(probabilities[labels[1]] - decision.threshold) <= TOLERANCE

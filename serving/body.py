@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from records.errors import InputError
 from serving.limits import Limits
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+from serving.messages import Receive
 
 
 class Disconnected(Exception):
@@ -25,7 +23,7 @@ class BodyReader:
         self._limits = limits
         self._held = 0
 
-    async def read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body. `release` its length when it is not needed any more.
 
         Raises:
@@ -40,13 +38,19 @@ class BodyReader:
         await self._check_declared(headers, receive)
         chunks: list[bytes] = []
         length = 0
+        limits = self._limits
+        began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
+            async with asyncio.timeout(min(limits.patient_seconds, limits.body_seconds)) as deadline:
                 async for chunk in _chunks(receive):
                     length += len(chunk)
                     self._held += len(chunk)
                     self._check(length)
                     chunks.append(chunk)
+                    earned = limits.patient_seconds + length / limits.slowest_bytes_per_second
+                    until = began + min(earned, limits.body_seconds)
+                    if until > (deadline.when() or until) + 0.5:  # a small body in one piece sets no second timer
+                        deadline.reschedule(until)
         except BaseException as error:
             self.release(length)
             chunks.clear()
@@ -61,7 +65,7 @@ class BodyReader:
         """A body of so many bytes was answered."""
         self._held -= num_bytes
 
-    async def _check_declared(self, headers: dict[bytes, bytes], receive: Receive) -> None:
+    async def _check_declared(self, headers: Mapping[bytes, bytes], receive: Receive) -> None:
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and (len(declared) > 18 or int(declared) > self._limits.max_body_bytes):
             if headers.get(b"expect", b"").lower() != b"100-continue":  # who waits for a go-ahead sends nothing yet
@@ -82,8 +86,10 @@ class BodyReader:
         )
 
     def _too_slow(self, length: int) -> InputError:
+        limits = self._limits
         return InputError(
-            f"The body did not arrive in time. Expected all of it within {self._limits.body_seconds:g} seconds. "
+            f"The body did not arrive in time. Expected {limits.slowest_bytes_per_second} bytes a second after the "
+            f"first {limits.patient_seconds:g} seconds, and all of it within {limits.body_seconds:g} seconds. "
             f"Received: {length} bytes.",
             408,
         )

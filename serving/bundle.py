@@ -17,15 +17,18 @@ from records.api import AnyPrediction
 from records.bundle import CODEC, SAMPLE_ANSWER, SAMPLE_REQUEST, Manifest
 from records.errors import BundleError, InputError
 from serving.agreement import agree
+from serving.batching import Batching, Outputs
 from serving.bundle_files import AGAIN, read_json
 from serving.bundle_files import read_manifest as read_manifest
 from serving.bundle_files import verify as verify
 from serving.bundle_files import write_checksums as write_checksums
 from serving.codecs.catalog import Codec, encode_together, load_codec
 from serving.decoding import DECODINGS, Answering, answering
-from serving.engines import ENGINES, Engine
+from serving.engines import ENGINES, Engine, choose
+from serving.honesty import Honesty, load_honesty
 from serving.kinds import WAYS
-from serving.parsing import parse_request
+from serving.parameters import PLAIN, Options
+from serving.parsing import Asked, parse_request
 
 PREDICTIONS = TypeAdapter(list[AnyPrediction])
 
@@ -38,14 +41,23 @@ class ModelBundle:
     manifest: Manifest
     codec: Codec
     engine: Engine
+    engine_name: str = ""
+    """In `ENGINES`: the manifest's, or another one where that is not installed."""
+    batching: Batching | None = None
+    """While it is served: joins what several threads ask at once. See `serving.tuning`."""
 
     @cached_property
     def answering(self) -> Answering:
         """What the network's numbers mean."""
         return answering(self.manifest)
 
+    @cached_property
+    def honesty(self) -> Honesty:
+        """What is known of how sure answers are."""
+        return load_honesty(self.folder, self.manifest)
+
     def predict(
-        self, raws: Sequence[Any], top_k: int | None = None, max_decode_seconds: float | None = None
+        self, raws: Sequence[Any], options: Options = PLAIN, max_decode_seconds: float | None = None
     ) -> list[AnyPrediction]:
         """One answer for each raw input.
 
@@ -54,12 +66,14 @@ class ModelBundle:
                 `<uint8>[height, width, channels]` array. Texts: strings. Series: `[steps]` or `[steps, channels]`
                 arrays or lists, NaN or None where a value is missing. Rows: values by column. Forecasts:
                 `{"history": rows, "future": rows or None}`.
-            top_k: How many classes to list; `None`: all.
+            options: How the answers are to look.
             max_decode_seconds: For all inputs together; `None`: any time.
 
         Raises:
-            InputError: An input is not what it should be; where there are several, it says which one.
+            InputError: An input is not what it should be; where there are several, it says which one. Or the model
+                cannot answer so.
         """
+        self.honesty.check(options)
         predictions: list[AnyPrediction] = []
         seconds = 0.0
         size = WAYS[self.codec.kind].batch_size
@@ -67,20 +81,53 @@ class ModelBundle:
             part = range(start, min(start + size, len(raws)))
             arrays, seconds = self._encode(raws, part, seconds, max_decode_seconds)
             times = [self._each(self._times, raws, index) for index in part]
-            predictions += self._infer(arrays, times, top_k)
+            predictions += self._infer(arrays, times, options)
         return predictions
 
-    def predict_each(self, raws: Sequence[Any], top_k: int | None = None) -> list[AnyPrediction | InputError]:
+    def outputs(self, raws: Sequence[Any], max_decode_seconds: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """What the network gives for each raw input: predictions `<float32>[batch, ...]` as `DECODINGS` take them, and
+        embeddings `<float32>[batch, features]`.
+
+        Args:
+            raws: As for `predict`, at least one.
+            max_decode_seconds: As for `predict`.
+
+        Raises:
+            InputError: An input is not what it should be.
+        """
+        parts, seconds = [], 0.0
+        size = WAYS[self.codec.kind].batch_size
+        for start in range(0, len(raws), size):
+            part = range(start, min(start + size, len(raws)))
+            arrays, seconds = self._encode(raws, part, seconds, max_decode_seconds)
+            parts.append(self.run(arrays))
+        if len(parts) == 1:
+            return parts[0]
+        predictions, embeddings = zip(*parts, strict=True)
+        return np.concatenate(predictions), np.concatenate(embeddings)
+
+    def predict_each(self, raws: Sequence[Any], options: Options = PLAIN) -> list[AnyPrediction | InputError]:
         """As `predict`, but an input that is not what it should be has its error as its answer."""
+        self.honesty.check(options)
         answers: list[AnyPrediction | InputError] = []
         size = WAYS[self.codec.kind].batch_size
         for start in range(0, len(raws), size):
             part = raws[start : start + size]
             try:
-                answers += self.predict(part, top_k)
+                answers += self.predict(part, options)
             except InputError:
-                answers += self._one_by_one(part, top_k)
+                answers += self._one_by_one(part, options)
         return answers
+
+    def run(self, arrays: Sequence[np.ndarray]) -> Outputs:
+        """Encoded inputs through the network: predictions and embeddings, in their order.
+
+        Args:
+            arrays: As the codec encodes them, one or more.
+        """
+        if self.batching is not None:
+            return self.batching.run(arrays)
+        return self.engine.run(self.codec.collate(arrays))
 
     def reproduces_sample(self) -> bool:
         """True when the sample request still gets the answer that it got when the model was packaged.
@@ -89,10 +136,9 @@ class ModelBundle:
             BundleError: The sample itself cannot be read.
         """
         try:
-            body = json.dumps(self.sample_request()).encode()
-            asked = parse_request("application/json", b"", body, self.codec.kind)
+            asked = self._asked_sample()
             expected = PREDICTIONS.validate_python(read_json(self.folder, SAMPLE_ANSWER)["predictions"])
-            answers = self.predict(asked.raws, asked.top_k)
+            answers = self.predict(asked.raws, asked.options)
         except (ValueError, KeyError, TypeError, InputError) as error:
             raise BundleError(f"The sample of the bundle {self.folder} cannot be read: {error}. {AGAIN}") from error
         unit = self._unit()
@@ -104,11 +150,18 @@ class ModelBundle:
         """A body for `POST /predict` that works."""
         return read_json(self.folder, SAMPLE_REQUEST)
 
+    def encoded_sample(self) -> np.ndarray:
+        """The first input of the sample request, as the codec encodes it: `<dtype>[*input_shape]`."""
+        return self.codec.encode(self._asked_sample().raws[0])
+
     def close(self) -> None:
         """Frees the network."""
         self.engine.close()
 
-    def _one_by_one(self, raws: Sequence[Any], top_k: int | None) -> list[AnyPrediction | InputError]:
+    def _asked_sample(self) -> Asked:
+        return parse_request("application/json", b"", json.dumps(self.sample_request()).encode(), self.codec.kind)
+
+    def _one_by_one(self, raws: Sequence[Any], options: Options) -> list[AnyPrediction | InputError]:
         arrays, times, errors = [], [], []
         for raw in raws:
             error = None
@@ -119,7 +172,7 @@ class ModelBundle:
             except InputError as wrong:
                 error = wrong
             errors.append(error)
-        found = iter(self._infer(arrays, times, top_k) if arrays else ())
+        found = iter(self._infer(arrays, times, options) if arrays else ())
         return [next(found) if error is None else error for error in errors]
 
     def _encode(
@@ -139,9 +192,10 @@ class ModelBundle:
             seconds += time.monotonic() - began
         return arrays, seconds
 
-    def _infer(self, arrays: Sequence[np.ndarray], times: list[list[str]], top_k: int | None) -> list[AnyPrediction]:
-        outputs, _ = self.engine.run(self.codec.collate(arrays))
-        return DECODINGS[self.manifest.task](outputs, self.answering, top_k, times)
+    def _infer(self, arrays: Sequence[np.ndarray], times: list[list[str]], options: Options) -> list[AnyPrediction]:
+        outputs, embeddings = self.run(arrays)
+        predictions = DECODINGS[self.manifest.task](outputs, self.answering, options.top_k, times)
+        return self.honesty.complete(predictions, outputs, embeddings, options)
 
     def _times(self, raw: Any) -> list[str]:
         """What the steps of a forecast are called; nothing for other answers."""
@@ -167,16 +221,13 @@ def open_bundle(folder: Path, engine: str | None = None, threads: int | None = N
 
     Args:
         folder: Of the bundle.
-        engine: A name in `ENGINES`; `None`: the one that the manifest chose.
+        engine: A name in `ENGINES`; `None`: the one that the manifest chose, or the next best that is installed.
         threads: For one batch; `None`: one.
 
     Raises:
         BundleError: Something in it cannot be loaded.
     """
     manifest = read_manifest(folder)
-    name = engine or manifest.engine
-    if name not in ENGINES:
-        raise BundleError(f"There is no engine {name!r}. Known: {', '.join(ENGINES)}.")
     if manifest.task not in DECODINGS:
         raise BundleError(
             f"The bundle {folder} is for an unknown task {manifest.task!r}. Known: {', '.join(DECODINGS)}."
@@ -187,7 +238,8 @@ def open_bundle(folder: Path, engine: str | None = None, threads: int | None = N
             f"The bundle {folder} contradicts itself: its codec gives {list(codec.input_shape)}, "
             f"its network takes {list(manifest.input_shape)}. {AGAIN}"
         )
-    return ModelBundle(folder, manifest, codec, ENGINES[name](folder, threads))
+    name = choose(engine or manifest.engine, () if engine else manifest.engines, folder)
+    return ModelBundle(folder, manifest, codec, ENGINES[name].load(folder, threads), name)
 
 
 def _too_slow(index: int, count: int, seconds: float, most: float) -> InputError:

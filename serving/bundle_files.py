@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
 from records.bundle import CHECKSUMS, FORMAT_VERSION, MANIFEST, Manifest
 from records.errors import BundleError
+from serving.contents import check_contents
 from store.files import sha256_file, write_atomically
 
 BENTOML_FILE = "model.yaml"
 """BentoML's own note beside our files. Nothing of ours reads it, so it has no checksum."""
+MAX_JSON_BYTES = 64_000_000
+"""A vocabulary of a quarter of a million words takes 20 MB, a picture of 20 MB as a sample 27 MB."""
+MAX_FILES = 1000
 AGAIN = "Package the model again, or register another version."
 
 
@@ -56,7 +61,8 @@ def verify(folder: Path, checksum: str | None = None) -> Manifest:
         checksum: What `write_checksums` returned; `None`: the bundle's own list is believed.
 
     Raises:
-        BundleError: A file is missing, changed, strange or a link; or the format is unknown.
+        BundleError: A file is missing, changed, strange, a link or a device, or does not hold what its name says (see
+            `serving.contents`); or the format is unknown.
     """
     if not folder.is_dir():
         raise BundleError(f"There is no bundle at {folder}. {AGAIN}")
@@ -66,12 +72,15 @@ def verify(folder: Path, checksum: str | None = None) -> Manifest:
         raise BundleError(f"The bundle {folder} is not the one that was registered: its checksums changed. {AGAIN}")
     for name in sorted(listed):
         if name not in found:
-            raise BundleError(f"The bundle {folder} is damaged: {name} is missing. {AGAIN}")
+            raise BundleError(f"The bundle {folder} is damaged: {_plain(name)} is missing. {AGAIN}")
         if not _unchanged(folder / name, listed[name]):
-            raise BundleError(f"The bundle {folder} is damaged: {name} is not what was packaged. {AGAIN}")
+            raise BundleError(f"The bundle {folder} is damaged: {_plain(name)} is not what was packaged. {AGAIN}")
     if strange := sorted(found - listed.keys() - {CHECKSUMS, BENTOML_FILE}):
-        raise BundleError(f"The bundle {folder} holds files that were not packaged: {', '.join(strange[:5])}. {AGAIN}")
-    return read_manifest(folder)
+        names = ", ".join(map(_plain, strange[:5]))
+        raise BundleError(f"The bundle {folder} holds files that were not packaged: {names}. {AGAIN}")
+    manifest = read_manifest(folder)
+    check_contents(folder, found)
+    return manifest
 
 
 def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
@@ -82,14 +91,26 @@ def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
 
 
 def _files(folder: Path) -> set[str]:
-    """Relative names of all files, with `/`; a link of any kind is refused."""
-    names = set()
+    """Relative names of all files, with `/`. A link of any kind is refused; so is what would block who reads it."""
+    names: set[str] = set()
     for path in folder.rglob("*"):
-        if path.is_symlink():
-            raise BundleError(f"The bundle {folder} holds a link: {path.relative_to(folder)}. {AGAIN}")
-        if not path.is_dir():
-            names.add(path.relative_to(folder).as_posix())
+        name = path.relative_to(folder).as_posix()
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            raise BundleError(f"The bundle {folder} holds a link: {_plain(name)}. {AGAIN}")
+        if stat.S_ISDIR(mode):
+            continue
+        if not stat.S_ISREG(mode):
+            raise BundleError(f"The bundle {folder} holds something that is no plain file: {_plain(name)}. {AGAIN}")
+        names.add(name)
+        if len(names) > MAX_FILES:
+            raise BundleError(f"The bundle {folder} holds more than {MAX_FILES} files. {AGAIN}")
     return names
+
+
+def _plain(name: str) -> str:
+    """A stranger's name, fit for a terminal."""
+    return name if name.isprintable() else repr(name)
 
 
 def _listed(folder: Path) -> dict[str, Any]:
@@ -103,11 +124,24 @@ def _listed(folder: Path) -> dict[str, Any]:
 
 
 def read_json(folder: Path, name: str) -> Any:
-    """What a file of the bundle holds."""
+    """What a file of the bundle holds.
+
+    Raises:
+        BundleError: It is missing, too large, nested too deeply or no JSON, which knows no NaN.
+    """
     path = folder / name
     try:
-        return json.loads(path.read_bytes())
+        size = path.stat().st_size
+        if size > MAX_JSON_BYTES:
+            raise ValueError(f"expected at most {MAX_JSON_BYTES} bytes, received {size}")
+        return json.loads(path.read_bytes(), parse_constant=_not_json)
     except FileNotFoundError as error:
         raise BundleError(f"The bundle {folder} is damaged: {name} is missing. {AGAIN}") from error
+    except RecursionError as error:
+        raise BundleError(f"{path} cannot be read: it is nested too deeply. {AGAIN}") from error
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read: {error}. {AGAIN}") from error
+
+
+def _not_json(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")

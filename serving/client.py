@@ -1,23 +1,18 @@
-"""A small typed client for a running server."""
+"""A small typed client for a running server. `serving.async_client` has the same for asynchronous programs."""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
 import httpx
-import orjson
-from pydantic import BaseModel, ValidationError
 
-from records.api import Description, ErrorResponse, PredictResponse
-from records.errors import ConfigError, InputError, KerasmithError
-from records.spec import InputKind
-
-Answer = TypeVar("Answer", bound=BaseModel)
+from records.api import Description, PredictResponse
+from records.feedback import FeedbackResponse, Truth
+from serving.client_messages import Answer, Conversation, Conversations, Told, Wait, items_of
+from serving.retrying import Retry
 
 
 class Client:
@@ -28,21 +23,35 @@ class Client:
             print(client.predict([Path("cat.jpg")]).predictions[0])
     """
 
-    def __init__(self, base_url: str, timeout_seconds: float = 60.0) -> None:
-        try:
-            parts = urlsplit(base_url)
-            host = parts.hostname or ""
-            _ = parts.port
-        except ValueError:
-            host = ""
-        if not host or parts.scheme not in ("http", "https"):
-            raise ConfigError(f"Not the address of a server. Expected http://HOST:PORT. Received: {base_url!r}.")
-        self._base_url = base_url.rstrip("/")
-        # A proxy that the environment names is for other machines, never for this one.
-        self._input_kind: str | None = None
-        self._http = httpx.Client(base_url=self._base_url, timeout=timeout_seconds, trust_env=not _is_local(host))
+    def __init__(
+        self, base_url: str, timeout_seconds: float = 60.0, *, token: str | None = None, retry: Retry | None = None
+    ) -> None:
+        """No request is sent yet.
 
-    def predict(self, inputs: Sequence[Any], top_k: int | None = None) -> PredictResponse:
+        Args:
+            base_url: `http://HOST:PORT`.
+            timeout_seconds: For each step of an attempt: to connect, to send, to receive.
+            token: Where the server asks for one; `None`: the environment's KERASMITH_TOKEN, if it is set.
+            retry: How often a request is sent again where the server is busy or the connection broke.
+
+        Raises:
+            ConfigError: Not an address, or not a token.
+        """
+        self._conversations = Conversations(base_url=base_url, token=token, retry=retry or Retry())
+        self._http = httpx.Client(
+            base_url=self._conversations.base_url, timeout=timeout_seconds, trust_env=self._conversations.trust_env
+        )
+
+    def predict(
+        self,
+        inputs: Sequence[Any],
+        top_k: int | None = None,
+        *,
+        coverage: float | None = None,
+        abstain_below: float | None = None,
+        model: str | None = None,
+        request_id: str | None = None,
+    ) -> PredictResponse:
         """One answer for each input, in their order.
 
         Args:
@@ -53,24 +62,39 @@ class Client:
                 rows of a table: a `dict` of values by column;
                 forecasts: `{"history": rows, "future": rows}`, oldest rows first; `future` may be left out.
             top_k: How many classes to list; `None`: all.
+            coverage: How often the answer's set of classes, or its interval, shall hold the truth; from 0 to 1.
+            abstain_below: No class is answered where the most likely one is less likely than this; from 0 to 1.
+            model: NAME or NAME:VERSION: answered only if it is the one that is served.
+            request_id: Up to 64 letters, digits, dots, - or _; `None`: a new one. It comes back in the response.
 
         Raises:
             InputError: The server refused an input, a file cannot be read, or something is no input.
             KerasmithError: No Kerasmith server answers there.
         """
-        if isinstance(inputs, str | bytes | Path | Mapping):
-            raise InputError(f"Expected a list of inputs. Received: one {type(inputs).__name__}; put it into [ ].")
-        if not len(inputs):
-            raise InputError("No input was given. Expected at least one.")
-        if all(isinstance(one, bytes | Path) for one in inputs):
-            files = [("image", (f"image{i}", _content(image))) for i, image in enumerate(inputs)]
-            parameters = None if top_k is None else {"top_k": top_k}
-            request = self._http.build_request("POST", "/predict", files=files, params=parameters)
-        else:
-            body = to_body(inputs, self._field(inputs), top_k)
-            headers = {"content-type": "application/json"}
-            request = self._http.build_request("POST", "/predict", content=body, headers=headers)
-        return self._ask(PredictResponse, request)
+        return self._run(self._conversations.predict(inputs, top_k, coverage, abstain_below, model, request_id))
+
+    def feedback(self, request_id: str, truth: Truth, index: int = 0) -> FeedbackResponse:
+        """Tells the true answer to an earlier input. Telling the same again changes nothing.
+
+        Args:
+            request_id: `PredictResponse.request_id` of that request.
+            truth: The class, also one that the model does not know; the number; for a forecast, a number per step.
+            index: Of the input in its request.
+
+        Raises:
+            InputError: The server does not keep feedback (404), or the truth does not fit its model.
+            KerasmithError: No Kerasmith server answers there.
+        """
+        return self.feedback_all([(request_id, index, truth)])
+
+    def feedback_all(self, items: Sequence[tuple[str, int, Truth]]) -> FeedbackResponse:
+        """Tells many true answers, a thousand in a request: for each its request's id, its index and the truth.
+
+        Raises:
+            InputError: As `feedback`; of a request with a wrong one, nothing is kept.
+            KerasmithError: No Kerasmith server answers there.
+        """
+        return self._run(self._conversations.feedback(items_of(items)))
 
     def describe(self) -> Description:
         """What the server serves.
@@ -78,30 +102,11 @@ class Client:
         Raises:
             KerasmithError: No Kerasmith server answers there.
         """
-        return self._ask(Description, self._http.build_request("GET", "/describe"))
-
-    def _field(self, inputs: Sequence[Any]) -> str | None:
-        """How each input is called in a request; `None` where its own names stand in it."""
-        if all(isinstance(one, str) for one in inputs):
-            return "text"
-        if all(isinstance(one, Mapping) for one in inputs):
-            if self._input_kind is None:  # a row may have columns of any name, so only the server knows
-                self._input_kind = self.describe().input_kind
-            return None if self._input_kind == InputKind.FORECAST else "row"
-        if all(hasattr(one, "__len__") and not isinstance(one, str | bytes | Mapping) for one in inputs):
-            return "series"
-        names = ", ".join(sorted({type(one).__name__ for one in inputs}))
-        raise InputError(
-            "The inputs are not of one kind that can be sent. Expected bytes or paths of images, texts, "
-            f"lists of numbers, or dictionaries. Received: {names}."
-        )
+        return self._run(self._conversations.describe())
 
     def ready(self) -> bool:
         """True when the server would answer a prediction."""
-        try:
-            return self._http.get("/readyz").status_code == 200
-        except httpx.HTTPError:
-            return False
+        return self._run(self._conversations.ready())
 
     def close(self) -> None:
         """Closes the connections."""
@@ -115,69 +120,26 @@ class Client:
     ) -> None:
         self.close()
 
-    def _ask(self, answer: type[Answer], request: httpx.Request) -> Answer:
-        try:
-            response = self._http.send(request)
-        except httpx.TimeoutException as error:
-            raise KerasmithError(f"The server at {self._base_url} did not answer in time. Try again.") from error
-        except httpx.HTTPError as error:
-            raise KerasmithError(
-                f"No server answers at {self._base_url} ({error}). Start one: kerasmith serve."
-            ) from error
-        try:
-            if response.status_code == 200:
-                return answer.model_validate_json(response.content)
-            message = ErrorResponse.model_validate_json(response.content).error
-        except ValidationError as error:
-            raise KerasmithError(
-                f"What answers at {self._base_url} is not a Kerasmith server. Received: status {response.status_code}."
-            ) from error
-        if response.status_code < 500:
-            raise InputError(message, response.status_code)
-        raise KerasmithError(message)
-
-
-def to_body(inputs: Sequence[Any], field: str | None, top_k: int | None) -> bytes:
-    """A JSON request; NaN becomes null, and arrays lists.
-
-    Args:
-        inputs: Of one kind.
-        field: What each is called; `None`: each is a mapping that is sent as it is.
-        top_k: How many classes to list; `None`: all.
-
-    Raises:
-        InputError: Something in it cannot be written as JSON.
-    """
-    request: dict[str, Any] = {"inputs": [one if field is None else {field: one} for one in inputs]}
-    if top_k is not None:
-        request["top_k"] = top_k
-    try:
-        return orjson.dumps(request, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"The inputs cannot be sent as JSON: {error}.") from error
-
-
-def _plain(value: Any) -> Any:
-    """What orjson does not know: arrays that are not contiguous, dates and numbers of other libraries."""
-    for method in ("tolist", "isoformat"):
-        if hasattr(value, method):
-            return getattr(value, method)()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__} is no number, text, list or dictionary")
-
-
-def _content(image: bytes | Path) -> bytes:
-    if isinstance(image, bytes):
-        return image
-    try:
-        return image.read_bytes()
-    except OSError as error:
-        raise InputError(f"The file cannot be read: {image} ({error.strerror or error}).") from error
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    def _run(self, conversation: Conversation[Answer]) -> Answer:
+        told: Told = None
+        while True:
+            try:
+                step = conversation.send(told)
+            except StopIteration as done:
+                answer: Answer = done.value
+                return answer
+            if isinstance(step, Wait):
+                time.sleep(step.seconds)
+                told = None
+                continue
+            try:
+                told = self._http.request(
+                    step.method,
+                    step.path,
+                    headers=step.headers,
+                    params=step.params,
+                    content=step.content,
+                    files=step.files,
+                )
+            except httpx.HTTPError as error:
+                told = error

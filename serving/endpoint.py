@@ -1,174 +1,123 @@
-"""The ASGI application that answers our routes: in front of BentoML's own layers, and before its router."""
+"""The ASGI application of a worker: answers our routes before any of BentoML's layers sees them, and hands on the few
+that BentoML answers."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+import time
+from collections.abc import Mapping
 
-import orjson
+from records.errors import InputError
+from serving.body import BodyReader, Disconnected
+from serving.guard import Guard
+from serving.handlers import answer
+from serving.hop import Hop
+from serving.messages import App, Receive, Reply, Request, Scope, Send, error_reply, request_id, send_reply
+from serving.observing import Observer
+from serving.routes import ROUTES, Route, find, methods
+from serving.security import secured, security
+from serving.served import Served
 
-from records.api import ErrorResponse
-from records.errors import InputError, KerasmithError
-from serving.body import BodyReader, Disconnected, Receive
-from serving.bundle import ModelBundle
-from serving.limits import Limits
-from serving.openapi import describe, openapi
-from serving.page import page
-from serving.parsing import parse_request
-from serving.routes import ROUTES, methods
-
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-logger = logging.getLogger("kerasmith.serving")
-
-JSON = b"application/json"
 MAX_THREADS = 8
-CLOSING = frozenset({408, 413, 429})
-"""The body was not read to its end, so the connection cannot be used again."""
+"""Where nothing was measured."""
+ASIDE_THREADS = 2
+"""For what waits for the disk: no prediction waits for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back."""
+class Endpoint:
+    """Answers our routes; everything else that is in the table goes on to `app`."""
 
-    status: int
-    body: bytes
-    content_type: bytes = JSON
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-@dataclass
-class Served:
-    """The model of this process. The routes exist before the model is loaded; `load` fills them."""
-
-    limits: Limits = field(default_factory=Limits)
-    bundle: ModelBundle | None = None
-    ref: str = ""
-    pages: dict[str, Reply] = field(default_factory=dict)
-
-    def load(self, bundle: ModelBundle, ref: str) -> None:
-        """From now on `bundle` answers, under the name `ref`."""
-        description = describe(bundle, ref, self.limits)
-        document = Reply(200, orjson.dumps(openapi(description)))
-        self.pages = {
-            "/describe": Reply(200, description.model_dump_json().encode()),
-            "/sample.json": Reply(200, orjson.dumps(description.sample)),
-            "/openapi.json": document,
-            "/docs.json": document,
-            "/": Reply(200, page(description).encode(), b"text/html; charset=utf-8"),
-        }
-        self.bundle, self.ref = bundle, ref
-
-
-class Door:
-    """Turns away what no route answers, before BentoML's metrics could keep a counter for each invented address."""
-
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, served: Served, guard: Guard | None = None, observer: Observer | None = None) -> None:
         self._app = app
+        self._served = served
+        self._guard = guard or Guard(served.limits)
+        self._observer = observer or Observer()
+        self._reader = BodyReader(served.limits)
+        self._hop = Hop("predict", self._most_threads)
+        self._aside = Hop("aside", lambda: ASIDE_THREADS)
+        served.on_batch = self._observer.batched
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
             return
-        refusal = _refusal(scope) if scope["type"] == "http" else None
-        if refusal is None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
-        else:
-            await _send(refusal, scope, send)
-
-
-class Endpoint:
-    """Answers our routes; everything else goes on to `app`."""
-
-    def __init__(self, app: App, served: Served) -> None:
-        self._app = app
-        self._served = served
-        self._reader = BodyReader(served.limits)
-        # The network takes one thread for a batch, so that these threads can decode and infer beside each other.
-        self._threads = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1), "predict")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = ROUTES.get(scope["path"]) if scope["type"] == "http" else None
-        if route is None or not route.ours:
-            await self._app(scope, receive, send)
-        elif route.path != "/predict":
-            await _send(self._served.pages[route.path], scope, send)
-        else:
-            try:
-                reply = await self._predict(scope, receive)
-            except Disconnected:
+            return
+        began = time.perf_counter()
+        route, captured = find(scope["path"]) or (None, {})
+        request = _request(scope, captured)
+        reply = _refusal(request, route)
+        if reply is None and route is not None:
+            reply = self._guard.refusal(route, request)
+            if reply is None and not route.ours:
+                await self._app(scope, receive, secured(send))
                 return
-            await _send(reply, scope, send)
+            self._observer.begins()
+            try:
+                reply = reply or await self._read_and_answer(route, request, receive)
+            except Disconnected:
+                self._observer.abandoned()
+                return
+            finally:
+                self._observer.ends()
+        assert reply is not None
+        names = ((b"x-request-id", request.id.encode()), *self._served.headers)
+        await send_reply(reply, scope, send, (*security(reply), *names))
+        self._observer.finished(route, request, reply, time.perf_counter() - began)
 
-    async def _predict(self, scope: Scope, receive: Receive) -> Reply:
-        headers = dict(scope["headers"])
+    async def _read_and_answer(self, route: Route, request: Request, receive: Receive) -> Reply:
+        if route.method != "POST":
+            return answer(self._served, route.handler, request)
         try:
-            body = await self._reader.read(headers, receive)
+            body = await self._reader.read(request.headers, receive)
         except InputError as error:
             return error_reply(str(error), error.status)
+        request.body = body
         try:
-            content_type = headers.get(b"content-type", b"").decode("latin-1")
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._threads, answer, self._served, content_type, scope["query_string"], body
-            )
+            if route.works:
+                return await self._work(route, request)
+            reply: Reply = await self._aside.run(answer, self._served, route.handler, request)
+            return reply
         finally:
             self._reader.release(len(body))
 
+    async def _work(self, route: Route, request: Request) -> Reply:
+        full = self._guard.enter()
+        if full is not None:
+            return full
+        began = time.perf_counter()
+        try:
+            reply: Reply = await self._hop.run(answer, self._served, route.handler, request)
+            return reply
+        finally:
+            self._guard.leave(time.perf_counter() - began)
 
-def answer(served: Served, content_type: str, query: bytes, body: bytes) -> Reply:
-    """Parses, encodes, infers, decodes. All the work of a prediction, in one thread."""
-    assert served.bundle is not None  # requests are let in only after `load`
-    try:
-        kind = served.bundle.codec.kind
-        asked = parse_request(content_type, query, body, kind, served.limits.max_inputs)
-        predictions = served.bundle.predict(asked.raws, asked.top_k, served.limits.decode_seconds)
-        # a `PredictResponse`, five times faster than pydantic writes one
-        return Reply(200, orjson.dumps({"model": served.ref, "predictions": predictions}, default=vars))
-    except InputError as error:
-        return error_reply(str(error), error.status)
-    except KerasmithError as error:
-        logger.error("%s", error)
-        return error_reply(str(error), 500)
-    except Exception:
-        logger.exception("A prediction failed.")
-        return error_reply("The model failed on this input. The server's log says why.", 500)
+    def _most_threads(self) -> int:
+        bundle = self._served.bundle
+        if bundle is None or bundle.batching is None:
+            return min(MAX_THREADS, os.cpu_count() or 1)
+        return bundle.batching.settings.requests
 
 
-def error_reply(message: str, status: int, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
-    """An `ErrorResponse`."""
-    if status in CLOSING:
-        headers = (*headers, (b"connection", b"close"))
-    if status == 429:
-        headers = (*headers, (b"retry-after", b"1"))
-    return Reply(status, ErrorResponse(error=message).model_dump_json().encode(), JSON, headers)
+def _request(scope: Scope, captured: Mapping[str, str]) -> Request:
+    headers = dict(scope["headers"])
+    return Request(
+        id=request_id(headers),
+        method=scope["method"],
+        path=scope["path"],
+        captured=captured,
+        query=scope["query_string"],
+        headers=headers,
+    )
 
 
-def _refusal(scope: Scope) -> Reply | None:
-    route = ROUTES.get(scope["path"])
+def _refusal(request: Request, route: Route | None) -> Reply | None:
     if route is None:
-        path = scope["path"][:80].encode("utf-8", "replace").decode()
+        path = request.path[:80].encode("utf-8", "replace").decode()
         return error_reply(f"There is no {path}. Known: {', '.join(ROUTES)}.", 404)
-    if scope["method"] not in methods(route):
+    if request.method != route.method and request.method not in methods(route):
         allowed = ", ".join(methods(route))
-        message = f"{route.path} does not answer to {scope['method'][:20]}. Expected {allowed}."
+        message = f"{route.path} does not answer to {request.method[:20]}. Expected {allowed}."
         return error_reply(message, 405, ((b"allow", allowed.encode()),))
     return None
-
-
-async def _send(reply: Reply, scope: Scope, send: Send) -> None:
-    headers = [
-        (b"content-type", reply.content_type),
-        (b"content-length", str(len(reply.body)).encode()),
-        (b"x-content-type-options", b"nosniff"),
-        *reply.headers,
-    ]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})

@@ -62,6 +62,17 @@ def folder_of(home: Home, name: str, bundle_id: str) -> Path:
     return folder
 
 
+def bento_folder(home: Home, name: str, version: str) -> Path:
+    """Where BentoML looks for the Bento `name:version`. It may not be there yet."""
+    _check_words(name, version)
+    return home.bentoml / "bentos" / name / version
+
+
+def name_latest(bento: Path) -> None:
+    """Makes a Bento of the store the one that BentoML takes for `name:latest`."""
+    write_atomically(bento.parent / LATEST, bento.name.encode())
+
+
 def remove_unregistered(home: Home, registered_ids: Collection[str]) -> list[str]:
     """Deletes every entry that no row of the registry names, also partial ones. Returns them as `name:bundle_id`.
 
@@ -108,10 +119,14 @@ def _models(home: Home) -> Path:
 
 
 def _path(home: Home, name: str, bundle_id: str) -> Path:
+    _check_words(name, bundle_id)
+    return _models(home) / name / bundle_id
+
+
+def _check_words(name: str, bundle_id: str) -> None:
     for part in (name, bundle_id):
         if not part or part in (".", "..", LATEST) or "/" in part or os.sep in part:
             raise BundleError(f"A bundle's name and id are plain words. Received: {name!r} and {bundle_id!r}.")
-    return _models(home) / name / bundle_id
 
 
 def _sync(folder: Path) -> None:

@@ -12,10 +12,10 @@ from records.errors import InputError
 from records.spec import InputKind
 from serving import parsing_images, parsing_json
 from serving.kinds import WAYS, Way
-from serving.parameters import query_top_k, short
+from serving.parameters import PLAIN, Options, query_options, short
 
-Read = Callable[[bytes, int], tuple[list[Any], int | None]]
-"""`(body, max_inputs) -> (raws, top_k)`."""
+Read = Callable[[bytes, int], tuple[list[Any], Options]]
+"""`(body, max_inputs) -> (raws, options)`."""
 OTHER_IMAGE_TYPES = frozenset({"image/jpg", "image/pjpeg", "image/x-ms-bmp", "image/x-bmp", "application/octet-stream"})
 """Names that clients also use. What the bytes are is seen by the codec, whatever the type says."""
 
@@ -33,7 +33,7 @@ class Asked:
     """What a request asks."""
 
     raws: list[Any]
-    top_k: int | None
+    options: Options = PLAIN
 
 
 def parse_request(content_type: str, query: bytes, body: bytes, kind: str, max_inputs: int | None = None) -> Asked:
@@ -53,7 +53,7 @@ def parse_request(content_type: str, query: bytes, body: bytes, kind: str, max_i
     most = way.max_inputs if max_inputs is None else max_inputs
     media, options = parse_options_header(content_type)
     media_type = media.decode("latin-1")
-    in_query = query_top_k(query, kind != InputKind.FORECAST)
+    in_query = query_options(query, kind)
     if not _is_taken(media_type, kind, way):
         raise InputError(
             f"The body's type is not taken: this model answers {way.several}. Expected {way.expected}. "
@@ -67,7 +67,7 @@ def parse_request(content_type: str, query: bytes, body: bytes, kind: str, max_i
             f"The body is too large. Expected at most {way.max_body_bytes} bytes. Send fewer {way.several} at once.",
             413,
         )
-    in_body: int | None = None
+    in_body = PLAIN
     if media_type == "application/json":
         raws, in_body = JSON_READERS[kind](body, most)
     elif media_type == "multipart/form-data":
@@ -76,9 +76,7 @@ def parse_request(content_type: str, query: bytes, body: bytes, kind: str, max_i
         raws = [parsing_json.read_plain(body, options.get(b"charset", b"utf-8"))]
     else:
         raws = [body]
-    if in_query is not None and in_body is not None and in_query != in_body:
-        raise InputError(f"`top_k` was given twice. Expected one value. Received: {in_query} and {in_body}.")
-    return Asked(raws, in_query if in_body is None else in_body)
+    return Asked(raws, in_body if in_query is PLAIN else in_query.together(in_body))
 
 
 def _is_taken(media_type: str, kind: str, way: Way) -> bool:

@@ -12,13 +12,13 @@ from records.errors import InputError
 from records.spec import InputKind
 from serving.form import split_form
 from serving.kinds import WAYS
-from serving.parameters import check_count, short, top_k
+from serving.parameters import NAMES, Options, check_count, short, text_options
 
 SHAPE = WAYS[InputKind.IMAGE].shape
 
 
-def read_json(body: bytes, max_inputs: int) -> tuple[list[bytes], int | None]:
-    """Encoded images, and `top_k`.
+def read_json(body: bytes, max_inputs: int) -> tuple[list[bytes], Options]:
+    """Encoded images, and how the answers are to look.
 
     Raises:
         InputError: Not JSON (400), too many inputs (413), or not a request (422).
@@ -33,26 +33,25 @@ def read_json(body: bytes, max_inputs: int) -> tuple[list[bytes], int | None]:
         where = ".".join(str(part) for part in first["loc"]) or "the body"
         raise InputError(f"The JSON is not a request: {short(where)}: {first['msg']}. Expected {SHAPE}.") from None
     check_count(len(request.inputs), max_inputs)
-    return [_decode(one.image, f"inputs.{i}.image") for i, one in enumerate(request.inputs)], request.top_k
+    options = Options(top_k=request.top_k, coverage=request.coverage, abstain_below=request.abstain_below)
+    return [_decode(one.image, f"inputs.{i}.image") for i, one in enumerate(request.inputs)], options
 
 
-def read_form(body: bytes, boundary: bytes, max_inputs: int) -> tuple[list[bytes], int | None]:
-    """The files in the field `image`, and `top_k`.
+def read_form(body: bytes, boundary: bytes, max_inputs: int) -> tuple[list[bytes], Options]:
+    """The files in the field `image`, and how the answers are to look.
 
     Raises:
         InputError: Not a form (400), too many files (413), or other fields (422).
     """
-    parts = split_form(body, boundary, max_inputs + 1)  # one more for `top_k`
-    if unknown := sorted({part.name for part in parts if part.name not in ("image", "top_k")}):
+    parts = split_form(body, boundary, max_inputs + len(NAMES))
+    if unknown := sorted({part.name for part in parts if part.name not in ("image", *NAMES)}):
         raise InputError(
-            f"The form has unknown fields. Expected files in `image`, and `top_k` if wanted. "
+            f"The form has unknown fields. Expected files in `image`, and {', '.join(NAMES)} if wanted. "
             f"Received: {short(', '.join(unknown)) or 'a field without a name'}."
         )
-    numbers = [part.content for part in parts if part.name == "top_k"]
+    options = [(part.name, _short_bytes(part.content).strip()) for part in parts if part.name in NAMES]
     images = [part.content for part in parts if part.name == "image"]
     check_count(len(images), max_inputs)
-    if len(numbers) > 1:
-        raise InputError("`top_k` was given twice. Expected one value.")
     if not images:
         raise InputError("The form holds no image. Expected at least one file in the field `image`.")
     for image in images:
@@ -60,7 +59,7 @@ def read_form(body: bytes, boundary: bytes, max_inputs: int) -> tuple[list[bytes
             raise InputError("A file in `image` is empty. Expected an image.")
         if image.startswith((b"http:", b"https:", b"file:", b"data:")):
             raise InputError(f"`image` is an address. Expected the file itself. Received: {_short_bytes(image)!r}.")
-    return images, top_k(_short_bytes(numbers[0]).strip()) if numbers else None
+    return images, text_options(options)
 
 
 def _decode(text: str, where: str) -> bytes:

@@ -3,7 +3,6 @@ written for a thousand rows in a millisecond and for sentences that say which va
 
 from __future__ import annotations
 
-import codecs
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,58 +11,60 @@ import orjson
 from records.errors import InputError
 from records.spec import InputKind
 from serving.kinds import WAYS
-from serving.parameters import check_count, short
+from serving.parameters import Options, check_count, json_options, names_for, short
 
 CELLS = frozenset({str, int, float, bool, type(None)})
 NUMBERS = frozenset({int, float, type(None)})
+ENCODINGS = frozenset({b"utf-8", b"utf8", b"ascii", b"us-ascii"})
 WORDS: dict[type, str] = {
     str: "a string", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
     type(None): "null",
 }  # fmt: skip
 
 
-def read_texts(body: bytes, max_inputs: int) -> tuple[list[str], int | None]:
-    """`{"inputs": [{"text": …}]}`: the texts, and `top_k`.
+def read_texts(body: bytes, max_inputs: int) -> tuple[list[str], Options]:
+    """`{"inputs": [{"text": …}]}`: the texts, and how the answers are to look.
 
     Raises:
         InputError: Not JSON (400), too many inputs (413), or not a request (422).
     """
-    inputs, top_k = _inputs(body, max_inputs, InputKind.TEXT)
-    return [_field(one, index, "text", str, InputKind.TEXT) for index, one in enumerate(inputs)], top_k
+    inputs, options = _inputs(body, max_inputs, InputKind.TEXT)
+    return [_field(one, index, "text", str, InputKind.TEXT) for index, one in enumerate(inputs)], options
 
 
-def read_series(body: bytes, max_inputs: int) -> tuple[list[np.ndarray], int | None]:
-    """`{"inputs": [{"series": …}]}`: each as `<float64>[steps]` or `[steps, channels]` with NaN for null, and `top_k`.
+def read_series(body: bytes, max_inputs: int) -> tuple[list[np.ndarray], Options]:
+    """`{"inputs": [{"series": …}]}`: each as `<float64>[steps]` or `[steps, channels]` with NaN for null, and the
+    options.
 
     Raises:
         InputError: Not JSON (400), too many inputs (413), or not a request (422).
     """
-    inputs, top_k = _inputs(body, max_inputs, InputKind.SERIES)
+    inputs, options = _inputs(body, max_inputs, InputKind.SERIES)
     lists = [_field(one, index, "series", list, InputKind.SERIES) for index, one in enumerate(inputs)]
-    return [_to_array(values, f"inputs.{index}.series") for index, values in enumerate(lists)], top_k
+    return [_to_array(values, f"inputs.{index}.series") for index, values in enumerate(lists)], options
 
 
-def read_rows(body: bytes, max_inputs: int) -> tuple[list[dict[str, Any]], int | None]:
-    """`{"inputs": [{"row": …}]}`: the rows, and `top_k`.
+def read_rows(body: bytes, max_inputs: int) -> tuple[list[dict[str, Any]], Options]:
+    """`{"inputs": [{"row": …}]}`: the rows, and how the answers are to look.
 
     Raises:
         InputError: Not JSON (400), too many inputs (413), or not a request (422).
     """
-    inputs, top_k = _inputs(body, max_inputs, InputKind.TABLE)
+    inputs, options = _inputs(body, max_inputs, InputKind.TABLE)
     rows = [_field(one, index, "row", dict, InputKind.TABLE) for index, one in enumerate(inputs)]
     for index, row in enumerate(rows):
         if not CELLS.issuperset(map(type, row.values())):
             _refuse_cell(row, f"inputs.{index}.row", InputKind.TABLE)
-    return rows, top_k
+    return rows, options
 
 
-def read_forecasts(body: bytes, max_inputs: int) -> tuple[list[dict[str, Any]], None]:
-    """`{"inputs": [{"history": …, "future": …}]}`: each with both names, where `future` may be None.
+def read_forecasts(body: bytes, max_inputs: int) -> tuple[list[dict[str, Any]], Options]:
+    """`{"inputs": [{"history": …, "future": …}]}`: each with both names, where `future` may be None; and the options.
 
     Raises:
         InputError: Not JSON (400), too many inputs (413), or not a request (422).
     """
-    inputs, _ = _inputs(body, max_inputs, InputKind.FORECAST, ("inputs",))
+    inputs, options = _inputs(body, max_inputs, InputKind.FORECAST)
     raws = []
     for index, one in enumerate(inputs):
         history = _field(one, index, "history", list, InputKind.FORECAST, ("history", "future"))
@@ -73,7 +74,7 @@ def read_forecasts(body: bytes, max_inputs: int) -> tuple[list[dict[str, Any]], 
         for name, rows in (("history", history), ("future", future or ())):
             _check_rows(rows, f"inputs.{index}.{name}")
         raws.append({"history": history, "future": future})
-    return raws, None
+    return raws, options
 
 
 def read_plain(body: bytes, charset: bytes) -> str:
@@ -82,11 +83,7 @@ def read_plain(body: bytes, charset: bytes) -> str:
     Raises:
         InputError: Another encoding than UTF-8 (415), or bytes that are none (400).
     """
-    try:
-        known = codecs.lookup(charset.decode("latin-1")).name in ("utf-8", "ascii")
-    except LookupError:
-        known = False
-    if not known:
+    if charset.lower().replace(b"_", b"-") not in ENCODINGS:  # `codecs.lookup` would look for a module of this name
         name = short(charset.decode("latin-1"))
         raise InputError(f"The text's encoding is not taken. Expected charset=utf-8. Received: {name!r}.", 415)
     try:
@@ -97,25 +94,21 @@ def read_plain(body: bytes, charset: bytes) -> str:
         ) from None
 
 
-def _inputs(
-    body: bytes, max_inputs: int, kind: str, known: tuple[str, ...] = ("inputs", "top_k")
-) -> tuple[list[Any], int | None]:
+def _inputs(body: bytes, max_inputs: int, kind: str) -> tuple[list[Any], Options]:
     try:
         request = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InputError(f"The body is not JSON: {error}. Expected {WAYS[kind].shape}.", 400) from None
     if type(request) is not dict:
         _refuse("the body", "an object", request, kind)
-    _check_names(request, known, "the body", kind)
-    inputs, top_k = request.get("inputs"), request.get("top_k")
+    _check_names(request, ("inputs", *names_for(kind)), "the body", kind)
+    inputs = request.get("inputs")
     if type(inputs) is not list:
         _refuse("inputs", "a list", inputs, kind)
     if not inputs:
         raise InputError(f"The JSON is not a request: inputs is empty. Expected {WAYS[kind].shape}.")
-    if top_k is not None and (type(top_k) is not int or top_k < 1):
-        _refuse("top_k", "an integer from 1", top_k, kind)
     check_count(len(inputs), max_inputs)
-    return inputs, top_k
+    return inputs, json_options(request)
 
 
 def _field(one: Any, index: int, name: str, wanted: type, kind: str, known: tuple[str, ...] | None = None) -> Any:

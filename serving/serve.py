@@ -21,7 +21,8 @@ from serving.bundle import verify
 from serving.children import end, signals_set
 from serving.lifeline import PARENT
 from serving.model_store import folder_of
-from serving.settings import Settings
+from serving.settings import MAX_WORKERS, ServeOptions, Settings
+from serving.tokens import find_tokens
 from store.database import open_database
 from store.home import Home
 from store.registry import Registry
@@ -32,7 +33,6 @@ DRAIN_SECONDS = 5
 """For requests that are being answered when the server is told to stop."""
 STOP_SECONDS = 10.0
 """After so long, what is left of the server is killed."""
-MAX_WORKERS = 64
 
 
 def serve(
@@ -42,6 +42,7 @@ def serve(
     port: int = 3000,
     workers: int = 1,
     on_ready: Callable[[str, str], None] | None = None,
+    options: ServeOptions | None = None,
 ) -> None:
     """Serves a registered model until Ctrl-C or SIGTERM, then returns.
 
@@ -52,13 +53,14 @@ def serve(
         port: 0: any that is free.
         workers: Processes that answer.
         on_ready: Called with the model's reference and the server's URL as soon as it answers.
+        options: How to serve; `None`: as usual.
 
     Raises:
-        ConfigError: No such model, or the address cannot be listened on.
+        ConfigError: No such model, an option that cannot be, or the address cannot be listened on.
         BundleError: The model is damaged.
         KerasmithError: The server ended by itself.
     """
-    settings = find_model(home, ref, workers)
+    settings = find_model(home, ref, workers, options)
     stop = threading.Event()
     with signals_set(stop), running(settings, host, port, stop) as server:
         if on_ready is not None and not stop.is_set():
@@ -69,22 +71,29 @@ def serve(
 
 @contextmanager
 def start_server(
-    home: Home, ref: str | None = None, host: str = "127.0.0.1", port: int = 0, workers: int = 1
+    home: Home,
+    ref: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    workers: int = 1,
+    options: ServeOptions | None = None,
 ) -> Iterator[str]:
     """A server for as long as the body runs: yields its URL once it answers. Raises what `serve` raises."""
-    with running(find_model(home, ref, workers), host, port) as server:
+    with running(find_model(home, ref, workers, options), host, port) as server:
         yield server.url
 
 
-def find_model(home: Home, ref: str | None = None, workers: int = 1) -> Settings:
+def find_model(home: Home, ref: str | None = None, workers: int = 1, options: ServeOptions | None = None) -> Settings:
     """What to serve for `ref`, resolved and verified.
 
     Raises:
-        ConfigError: No such model, or a wrong number of workers.
+        ConfigError: No such model, a wrong number of workers, or an option that cannot be.
         BundleError: The model is damaged or gone.
     """
     if not 1 <= workers <= MAX_WORKERS:
         raise ConfigError(f"`workers` must lie between 1 and {MAX_WORKERS}. Received: {workers}.")
+    options = options or ServeOptions()
+    options.check()
     engine = open_database(home)
     try:
         model = Registry(engine).resolve(ref)
@@ -92,12 +101,20 @@ def find_model(home: Home, ref: str | None = None, workers: int = 1) -> Settings
         engine.dispose()
     folder = folder_of(home, model.name, model.bundle_id)
     verify(folder, model.checksum)
-    return Settings(folder=folder, ref=model.ref, checksum=model.checksum, workers=workers)
+    feedback = home.feedback_folder(model.name, model.version)
+    return Settings(
+        folder=folder,
+        ref=model.ref,
+        checksum=model.checksum,
+        workers=workers,
+        feedback_folder=feedback,
+        options=options,
+    )
 
 
 @dataclass(frozen=True)
 class RunningServer:
-    """BentoML's process, which starts its workers by itself."""
+    """The process that starts the workers, and what it tells."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -138,7 +155,8 @@ def running(
     """A server for any bundle, for as long as the body runs. Setting `stop` ends the waiting until it is ready."""
     address = listenable(host, port)
     with tempfile.TemporaryDirectory(prefix="kerasmith-serve-", ignore_cleanup_errors=True) as scratch:
-        settings = replace(settings, folder=settings.folder.absolute(), failure_file=Path(scratch) / "failure")
+        settings = replace(settings.absolute(), failure_file=Path(scratch) / "failure")
+        find_tokens({**os.environ, **settings.to_environment()})  # says what is wrong with them before anything starts
         server = _launch(settings, address, Path(scratch))
         try:
             server.wait_until_ready(stop or threading.Event())
@@ -148,8 +166,8 @@ def running(
 
 
 def _launch(settings: Settings, address: Address, scratch: Path) -> RunningServer:
-    command = [sys.executable, "-P", "-m", "serving.launch", "serve", "serving.service:Kerasmith", "-q"]
-    command += ["--host", address.host, "--port", str(address.port), "--timeout-graceful-shutdown", str(DRAIN_SECONDS)]
+    command = [sys.executable, "-P", "-m", "serving.launch", "--host", address.host, "--port", str(address.port)]
+    command += ["--workers", str(settings.workers), "--drain-seconds", str(DRAIN_SECONDS)]
     process = subprocess.Popen(
         command,
         cwd=scratch,
@@ -170,7 +188,7 @@ def _environment(settings: Settings, scratch: Path) -> dict[str, str]:
         **thrift,
         **inherited,
         **settings.to_environment(),
-        # A home of its own: BentoML empties its metrics folder at every start, also under a server that still runs.
+        # a home of its own, because BentoML makes folders wherever it starts
         "BENTOML_HOME": str(scratch / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         PARENT: str(os.getpid()),

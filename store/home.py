@@ -72,6 +72,12 @@ class Home:
             raise ValueError(f"A run's id has letters, digits, - and _ only. Received: {run_id!r}.")
         return self._folder("runs", run_id)
 
+    def feedback_folder(self, name: str, version: int) -> Path:
+        """Where a served model's true answers are kept; it is made by who keeps the first."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+            raise ValueError(f"A model's name has lower-case letters, digits, - and _ only. Received: {name!r}.")
+        return self.root / "feedback" / name / str(version)
+
     @contextmanager
     def exclusive(self, what: str) -> Iterator[None]:
         """Holds the home for one process while the body runs. `what` tells others who it is: "run 3f2a".

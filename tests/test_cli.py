@@ -27,7 +27,7 @@ def kerasmith(capsys, monkeypatch):  # type: ignore[no-untyped-def]
     return lambda *arguments: call(*arguments, capsys=capsys, monkeypatch=monkeypatch)
 
 
-COMMANDS = ("run", "runs", "show", "models", "serve", "predict", "doctor")
+COMMANDS = ("run", "runs", "show", "models", "serve", "build", "feedback", "predict", "doctor")
 
 
 def test_help_lists_every_command(kerasmith) -> None:  # type: ignore[no-untyped-def]

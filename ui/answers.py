@@ -37,17 +37,22 @@ def _show(prediction: AnyPrediction, answer: Answer, description: Description) -
             _show_number(prediction, description)
         case ForecastPrediction():
             _show_future(prediction, answer, description)
+    if prediction.out_of_distribution:
+        st.warning("This input is unlike the examples that the model was made from. Do not rely on the answer.")
 
 
 def _show_class(prediction: Prediction, description: Description) -> None:
-    headline(prediction.label, f"probability {percent(prediction.probability)}")
+    label = prediction.label or ""
+    headline(label or "no answer", f"probability {percent(prediction.probability)}")
     shown = prediction.classes
     told = ", ".join(f"{short(one.label)} {percent(one.probability)}" for one in shown[:3])
-    draw(probability_bars(shown, prediction.label), f"Probabilities, the highest first: {told}.", 60 + 32 * len(shown))
+    draw(probability_bars(shown, label), f"Probabilities, the highest first: {told}.", 60 + 32 * len(shown))
     if (more := len(description.labels) - len(shown)) > 0:
         rest = max(0.0, 1 - sum(one.probability for one in shown))
         st.caption(f"The other {plural(more, 'class', 'classes')} have {percent(rest)} together.")
-    if shown and prediction.label != shown[0].label:
+    if prediction.abstained:
+        st.caption("Its probability is lower than this server gives answers from.")
+    elif shown and label != shown[0].label:
         st.caption("The answer is not the most likely class: the model's threshold or its costs decide.")
 
 

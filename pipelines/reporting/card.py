@@ -10,6 +10,7 @@ import jinja2
 from pipelines.reporting import calls, kinds, verdicts, wording
 from pipelines.reporting.facts import ReportFacts
 from pipelines.reporting.report import TEMPLATES, confusions
+from pipelines.reporting.sureness import sureness_sentences
 from records.evaluation import Figure
 
 MOST_NAMED = 40
@@ -53,6 +54,7 @@ def render_card(facts: ReportFacts) -> str:
         objective=evaluation.metrics[manifest.objective],
         verdicts=verdicts.verdicts(evaluation, manifest.space, manifest.input_kind),
         decided=verdicts.decision_sentences(manifest.decision, manifest.labels, manifest.objective),
+        sure=sureness_sentences(manifest),
         classes=classes,
         confusions=confusions(facts),
         limitations=kinds.limitations(manifest, facts.spec, facts.source_name),

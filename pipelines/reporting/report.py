@@ -17,6 +17,7 @@ from pipelines.reporting import charts, charts_numbers, kinds, states, verdicts,
 from pipelines.reporting.course import course
 from pipelines.reporting.facts import Mistake, ReportFacts
 from pipelines.reporting.mattered import mattered, meaning
+from pipelines.reporting.sureness import sureness_sentences
 from records.spec import InputKind
 from records.trial import TrialState
 
@@ -52,6 +53,7 @@ def render_report(facts: ReportFacts) -> str:
         objective=evaluation.metrics[manifest.objective],
         verdicts=verdicts.verdicts(evaluation, manifest.space, manifest.input_kind),
         decided=verdicts.decision_sentences(manifest.decision, manifest.labels, manifest.objective),
+        sure=sureness_sentences(manifest),
         scale=_scale(facts),
         classes=_fold(_class_rows(facts)),
         confusions=confusions(facts),

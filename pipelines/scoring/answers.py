@@ -12,6 +12,7 @@ from records.api import AnyPrediction, ForecastPrediction, NumberPrediction, Pre
 from records.errors import InputError
 from serving.bundle import ModelBundle
 from serving.decoding import quantile_name
+from serving.parameters import Options
 
 FEW_CLASSES = 20
 """Up to so many, each class has a column with its probability."""
@@ -73,7 +74,7 @@ def ask(bundle: ModelBundle, batches: Iterator[Sequence[Any]]) -> Columns:
     columns = Columns(cells={name: [] for name in titles(bundle)})
     top_k = None if len(bundle.manifest.labels) <= FEW_CLASSES else 1
     for raws in batches:
-        for answer in bundle.predict_each(raws, top_k):
+        for answer in bundle.predict_each(raws, Options(top_k=top_k)):
             columns.add(answer)
     return columns
 

@@ -19,6 +19,7 @@ from records.errors import ConfigError, InputError
 from records.spec import InputKind
 from serving.bundle import ModelBundle, open_bundle, verify
 from serving.model_store import folder_of
+from serving.parameters import Options
 from store.database import open_database
 from store.home import open_home
 from store.registry import Registry
@@ -110,7 +111,7 @@ class Answers:
         """Predictions and errors, by file."""
         return {
             "model": self.model,
-            "predictions": {name: one.model_dump() for name, one in self.predictions.items()},
+            "predictions": {name: one.model_dump(exclude_none=True) for name, one in self.predictions.items()},
             "errors": {name: str(error) for name, error in self.failures.items()},
         }
 
@@ -129,7 +130,7 @@ def predict_files(ref: str, files: Sequence[Path], top_k: int) -> Answers:
 def _ask_pictures(model: str, bundle: ModelBundle, files: Sequence[Path], top_k: int) -> Answers:
     predictions: dict[str, AnyPrediction] = {}
     failures: dict[str, InputError] = {}
-    for file, answer in zip(files, bundle.predict_each(files, top_k), strict=True):
+    for file, answer in zip(files, bundle.predict_each(files, Options(top_k=top_k)), strict=True):
         if isinstance(answer, InputError):
             failures[str(file)] = answer
         else:

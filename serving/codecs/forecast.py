@@ -12,6 +12,7 @@ from records.errors import BundleError, InputError
 from serving.codecs.calendar import PARTS, Step, Unit, calendar_columns, part_names
 from serving.codecs.fields import values_of
 from serving.codecs.forecast_rows import Row, check_columns, check_grid, read_column, read_times, split_raw
+from serving.codecs.stack import stack
 from serving.codecs.times import FORMS, format_time
 from serving.codecs.windows import Covariate, Windows, encode_windows
 
@@ -148,7 +149,7 @@ class ForecastCodec:
 
     def collate(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Encoded windows as one batch."""
-        return np.stack(arrays)
+        return stack(arrays)
 
     def future_times(self, raw: Any) -> list[str]:
         """The times that a forecast is for, `horizon` of them: ISO 8601, at the last row's distance from UTC.

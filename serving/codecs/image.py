@@ -18,6 +18,7 @@ from records.errors import BundleError, InputError
 from serving.codecs.fields import values_of
 from serving.codecs.pixels import flatten, from_array
 from serving.codecs.sniff import LOOKED_AT, describe_bytes
+from serving.codecs.stack import stack
 
 # The codec has a limit of its own, far below Pillow's, so Pillow's warning would only be noise beside our error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -99,12 +100,14 @@ class ImageCodec:
                 `<uint8>[height, width]`, `[height, width, 1]`, `[height, width, 3]` or `[height, width, 4]`.
 
         Returns:
-            `<uint8>[height, width, channels]`.
+            `<uint8>[height, width, channels]`; of an array that is so already, itself.
 
         Raises:
             InputError: Not an image, damaged (status 422), or too large (413).
         """
         if isinstance(raw, np.ndarray):
+            if raw.dtype == np.uint8 and raw.shape == self.input_shape and self.height * self.width <= self.max_pixels:
+                return raw  # what Pillow would give back
             return self._finish(from_array(raw, self.max_pixels))
         with _open(io.BytesIO(_read(raw, self.max_bytes)), self.max_pixels) as image:
             try:
@@ -119,7 +122,7 @@ class ImageCodec:
 
     def collate(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """`<uint8>[batch, height, width, channels]`."""
-        return np.stack(arrays)
+        return stack(arrays)
 
     def describe(self) -> dict[str, Any]:
         """What one image may be like."""

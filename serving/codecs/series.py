@@ -11,6 +11,7 @@ import numpy as np
 
 from records.errors import BundleError, InputError
 from serving.codecs.fields import values_of
+from serving.codecs.stack import stack
 
 MOST_STEPS_READ = 20_000
 """Of one series; what is beyond `max_steps` is read and not used."""
@@ -93,7 +94,7 @@ class SeriesCodec:
 
     def collate(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """`<float32>[batch, steps, channels + 1]`, as many steps as the longest of them has."""
-        batch = np.stack(arrays)
+        batch = stack(arrays)
         return batch[:, : max(1, int(batch[:, :, -1].sum(axis=1).max(initial=1)))]
 
     def describe(self) -> dict[str, Any]:

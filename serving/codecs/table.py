@@ -14,6 +14,7 @@ from records.errors import BundleError, InputError
 from records.spec import ColumnKind, Slot, TableLayout
 from serving.codecs.cells import MAX_CHARACTERS, check_length, shown
 from serving.codecs.fields import make
+from serving.codecs.stack import stack
 from serving.codecs.table_columns import CategoryColumn, NumberColumn
 from serving.codecs.table_dates import DateColumn
 from serving.codecs.table_text import TextColumn, open_tokenizer
@@ -162,7 +163,7 @@ class TableCodec:
 
     def collate(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """`<float32>[batch, width]`."""
-        return np.stack(arrays)
+        return stack(arrays)
 
     def describe(self) -> dict[str, Any]:
         """What one row may hold."""

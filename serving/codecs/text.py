@@ -15,6 +15,7 @@ from tokenizers import Encoding, Tokenizer
 
 from records.errors import BundleError, InputError
 from serving.codecs.fields import values_of
+from serving.codecs.stack import stack
 
 MIN_TOKENS, MAX_TOKENS = 4, 512
 CHARS_PER_TOKEN = 32
@@ -169,8 +170,8 @@ class TextCodec:
 
     def collate(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Encoded texts as one batch, as long as its longest text: `<int32>[texts, tokens]`."""
-        batch = np.stack(arrays)
-        used = np.flatnonzero(batch.any(axis=0))
+        batch = stack(arrays)
+        used = np.flatnonzero(arrays[0] if len(arrays) == 1 else batch.any(axis=0))
         return batch[:, : used[-1] + 1 if len(used) else 1]
 
     def describe(self) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def test_peers_script_names_what_it_knows(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 2 and "Expected autokeras or keras_tuner." in done.stderr
+    assert done.returncode == 2 and "Expected autokeras, keras_tuner, mlserver or litserve." in done.stderr
 
 
 def test_peers_split_off_their_validation_by_class() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from pipelines.evaluate import evaluate
 from pipelines.measuring.baselines import seasonal_naive
@@ -14,6 +15,7 @@ from records.data import DataSpec, InputKind, Prepared, Split
 from records.spec import ForecastLayout
 from records.task import Decision, get_task
 from records.trial import Trial, TrialState
+from serving.conformal import sort_scores
 
 NUM_TEST = 60
 LAYOUT = ForecastLayout(history=9, horizon=5, season=4, quantiles=(0.1, 0.5, 0.9), past=(), known=("hour",))
@@ -91,6 +93,25 @@ def test_a_threshold_does_not_make_the_baseline_answer_the_rare_class(spam: tupl
     truth = np.asarray(prepared.targets)[prepared.indices[Split.TEST]]
     assert by_name["majority"].baseline_value == pytest.approx(np.mean(truth == 0))
     assert by_name["floor"].difference.value > 0  # the floor has no threshold: it was not chosen for it
+
+
+def test_the_coverage_of_sets_is_measured_with_a_binomial_interval(spam: tuple[Prepared, np.ndarray]) -> None:
+    prepared, probabilities = spam
+    candidate, task = said(probabilities, prepared.inputs), get_task("classification")
+    assert evaluate(candidate, None, prepared, task, 0).evaluation.conformal is None
+    few = sort_scores(np.linspace(0.0, 1.0, 8))
+    assert evaluate(candidate, None, prepared, task, 0, scores=few).evaluation.conformal is None
+    scores = sort_scores(np.full(30, 0.25))
+    found = evaluate(candidate, None, prepared, task, 0, scores=scores).evaluation.conformal
+    rows = prepared.indices[Split.TEST]
+    given, truth = probabilities[rows], np.asarray(prepared.targets)[rows]
+    held = sum(g[t] >= 0.75 or g.argmax() == t for g, t in zip(given, truth, strict=True))
+    exact = binomtest(int(held), len(rows)).proportion_ci(0.95, method="wilson")
+    assert found is not None and found.num_scores == 30 and found.asked == 0.9
+    assert found.found.value == held / 60 and found.mean_size == 1.0
+    assert (found.found.low, found.found.high) == pytest.approx((exact.low, exact.high), abs=1e-5)
+    moved = evaluate(candidate, None, prepared, task, 0, Decision(threshold=0.25), scores).evaluation.conformal
+    assert moved is not None and moved.mean_size > 1.0  # what is answered is in the set, whatever decided it
 
 
 def test_costs_are_reported_beside_the_others(spam: tuple[Prepared, np.ndarray]) -> None:

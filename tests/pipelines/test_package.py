@@ -6,25 +6,30 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from pipelines.calibrating import tempered
 from pipelines.evaluate import evaluate
 from pipelines.export import compare_engines, export_onnx, fastest, save_keras
 from pipelines.package import Package, package
 from pipelines.refit import from_trial
 from pipelines.trial import Workbench, run_trial
-from records.bundle import Engine, Manifest
+from records.bundle import Calibration, Engine, Manifest
 from records.candidate import Candidate
 from records.data import Split
 from records.errors import BundleError
 from records.task import MOST_LIKELY
 from records.trial import Run, Trial, TrialSpec, TrialState, Verdict
+from search_spaces.temperature import with_temperature
 from serving.bundle import open_bundle, verify
+from serving.conformal import sort_scores
 from serving.model_store import folder_of, remove_unregistered
+from serving.parameters import Options
 from store.database import open_database
 from store.home import Home
 from store.ledger import Ledger
@@ -83,6 +88,26 @@ def test_bundle_answers_as_training_did(parts: Package, home: Home) -> None:
     with np.load(folder / "reference.npz", allow_pickle=False) as reference:
         assert reference["predictions"].shape[1] == 3
         assert reference["embeddings"].shape[0] == len(prepared.indices[Split.VALIDATION])
+
+
+def test_a_bundle_has_the_temperature_and_keeps_the_promise_of_its_scores(parts: Package, home: Home) -> None:
+    found = Calibration(
+        temperature=2.0, num_examples=400, log_loss_before=0.5, log_loss_after=0.4, error_before=0.1, error_after=0.05
+    )
+    plain = parts.candidate.model
+    candidate = replace(parts.candidate, model=with_temperature(plain, 2.0), calibration=found)
+    given = replace(parts, candidate=candidate, scores=sort_scores(np.linspace(0.0, 1.0, 101)))
+    model, manifest = package(given, home, Registry(open_database(home)))
+    assert manifest.calibration == found
+    bundle = open_bundle(folder_of(home, model.name, model.bundle_id))
+    rows = parts.prepared.indices[Split.TEST][:9]
+    pictures = [np.asarray(parts.prepared.inputs[row]) for row in rows]
+    expected = tempered(plain.predict(parts.prepared.inputs[rows], verbose=0), 2.0)
+    for answer, row in zip(bundle.predict(pictures, Options(coverage=0.8)), expected, strict=True):
+        named = {one.label: one.probability for one in answer.classes}
+        np.testing.assert_allclose([named[label] for label in parts.prepared.spec.labels], row, atol=1e-5)
+        inside = {label for label, p in named.items() if 1 - p <= 0.82} | {answer.label}
+        assert set(answer.set) == inside
 
 
 def test_manifest_keeps_its_keys(parts: Package, home: Home) -> None:

@@ -5,7 +5,8 @@ import base64
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,13 @@ from records.bundle import CODEC, MANIFEST, ONNX_MODEL, SAMPLE_ANSWER, SAMPLE_RE
 from records.evaluation import Evaluation, Figure
 from serving.bundle import ModelBundle, open_bundle, write_checksums
 from serving.codecs.image import ImageCodec
+from serving.feedback_files import FeedbackFolder
+from serving.served import Served
+from tests.serving.clients import URL, build_client
+from tests.serving.kinds import KITS, make_bundle
 
 HEIGHT, WIDTH, CHANNELS = 5, 7, 3
+EVERY_KIND = ("image", *KITS)
 LABELS = ("blue", "green", "red")
 
 
@@ -117,6 +123,21 @@ def bundle_folder(pristine: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pristine, tmp_path / "bundle"))
 
 
+@pytest.fixture(scope="session")
+def serve_kind(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Served]:
+    """Gives a served model of a name in `KITS`, or of "image", with a folder for feedback."""
+
+    @cache
+    def serve(name: str) -> Served:
+        root = tmp_path_factory.mktemp("served")
+        folder = pristine if name == "image" else make_bundle(name, root / name)
+        served = Served(feedback=FeedbackFolder(root / "feedback"))
+        served.load(open_bundle(folder), f"{name}:7")
+        return served
+
+    return serve
+
+
 @pytest.fixture
 def bundle(pristine: Path) -> ModelBundle:
     return open_bundle(pristine)
@@ -126,6 +147,14 @@ def bundle(pristine: Path) -> ModelBundle:
 def picture() -> Callable[..., bytes]:
     """Makes a PNG of one colour (red when left out) and size."""
     return png
+
+
+@pytest.fixture(params=["sync", "async"])
+def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Makes a client, each kind in turn: `make_client(respond, url, **options)`, see `build_client`."""
+    loop = asyncio.new_event_loop()
+    yield lambda respond, url=URL, **options: build_client(request.param, loop, respond, url, **options)
+    loop.close()
 
 
 class InProcess:

@@ -10,6 +10,7 @@ from records.bundle import CHECKSUMS, CODEC, MANIFEST, ONNX_MODEL, SAMPLE_ANSWER
 from records.errors import BundleError, InputError
 from serving.bundle import ModelBundle, open_bundle, read_manifest, verify, write_checksums
 from serving.bundle_files import BENTOML_FILE
+from serving.parameters import Options
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -42,7 +43,7 @@ def test_verify_sees_a_changed_byte_in_any_file(bundle_folder: Path) -> None:
 
 def test_verify_sees_a_bundle_whose_list_was_rewritten(bundle_folder: Path) -> None:
     checksum = write_checksums(bundle_folder)
-    (bundle_folder / ONNX_MODEL).write_bytes(b"another network")
+    (bundle_folder / SAMPLE_ANSWER).write_text('{"predictions": []}')
     write_checksums(bundle_folder)
     verify(bundle_folder)
     with pytest.raises(BundleError, match="not the one that was registered"):
@@ -95,7 +96,7 @@ def test_a_damaged_manifest_names_the_field(bundle_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "changes", "message"),
     [
-        (MANIFEST, {"engine": "abacus"}, "no engine 'abacus'. Known: onnxruntime, keras"),
+        (MANIFEST, {"engine": "abacus"}, "no engine 'abacus'. Known: onnxruntime, litert, keras"),
         (MANIFEST, {"task": "divination"}, "unknown task 'divination'"),
         (CODEC, {"kind": "smell"}, "unknown kind"),
         (CODEC, {"height": 6}, r"contradicts itself: its codec gives \[6, 7, 3\], its network takes \[5, 7, 3\]"),
@@ -111,7 +112,7 @@ def test_open_bundle_names_what_does_not_fit(
 
 def test_predict_answers_in_the_order_of_the_inputs(bundle: ModelBundle, picture: Callable[..., bytes]) -> None:
     colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255)] * 15  # more than go through the network at once
-    answers = bundle.predict([picture(color) for color in colors], top_k=1)
+    answers = bundle.predict([picture(color) for color in colors], Options(top_k=1))
     assert [one.label for one in answers] == ["red", "green", "blue"] * 15
     assert all(len(one.classes) == 1 for one in answers)
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from records.api import ErrorResponse, PredictResponse
 from serving.bundle import open_bundle
-from serving.endpoint import Served, answer
+from serving.served import Served
+from tests.serving.asking import answer
 from tests.serving.kinds import KITS, make_bundle
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

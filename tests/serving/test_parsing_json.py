@@ -25,13 +25,13 @@ def parse(kind: str, body: Any, content_type: str = JSON, query: bytes = b"") ->
 
 def test_texts() -> None:
     asked = parse("text", {"inputs": [{"text": "one"}, {"text": ""}], "top_k": 2})
-    assert (asked.raws, asked.top_k) == (["one", ""], 2)
+    assert (asked.raws, asked.options.top_k) == (["one", ""], 2)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/plain; charset=UTF-8", 'TEXT/PLAIN; charset="us-ascii"'])
 def test_a_plain_body_is_one_text(kind: str) -> None:
     asked = parse("text", "\ufeffnaïve\nline".encode(), kind, b"top_k=3")
-    assert (asked.raws, asked.top_k) == (["naïve\nline"], 3)
+    assert (asked.raws, asked.options.top_k) == (["naïve\nline"], 3)
 
 
 def test_series_have_nan_where_values_are_missing() -> None:
@@ -78,6 +78,12 @@ REFUSED: list[tuple[str, Any, int, str]] = [
         ("text", one({"text": "a"}, top_k=k), 422, "top_k is wrong. Expected an integer")
         for k in (0, -1, True, "2", 1.0)
     ],
+    *[
+        ("text", one({"text": "a"}, coverage=value), 422, "`coverage` is wrong. Expected a number from 0.5 to 0.999")
+        for value in (0.4, 1, True, "0.9", [0.9], -1)
+    ],
+    ("table", one({"row": {}}, abstain_below=2), 422, "`abstain_below` is wrong. Expected a number from 0 to 1"),
+    ("forecast", one({"history": []}, abstain_below=0.5), 422, "the body has unknown fields: abstain_below"),
     ("series", one({"series": 7}), 422, "inputs.0.series is wrong. Expected a list. Received: a number"),
     ("series", one({"series": [1, "2"]}), 422, r"series.1 is wrong. Expected a number or null. Received: a string"),
     (
@@ -128,6 +134,7 @@ def test_plain_bodies_that_are_no_text_are_refused(content_type: str, body: byte
 
 
 CELLS = st.one_of(st.none(), st.booleans(), st.integers(-(2**60), 2**60), st.floats(-1e9, 1e9), st.text(max_size=3))
+SHARES = st.sampled_from([0, 0.0, 0.5, 0.499, 0.9, 0.999, 0.9991, 1, 1.0, 1.5])
 VALUES = st.recursive(CELLS, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
 STEPS = st.lists(st.one_of(CELLS, st.lists(CELLS, max_size=2)), max_size=3)
 ROWS = st.dictionaries(st.sampled_from("ab"), VALUES, max_size=2)
@@ -135,9 +142,10 @@ FIELDS = st.sampled_from(["text", "series", "row", "history", "future", "surpris
 INPUTS = st.one_of(
     VALUES, st.dictionaries(FIELDS, st.one_of(VALUES, ROWS, st.lists(ROWS, max_size=2)), min_size=1, max_size=2)
 )
+OPTIONS = {"top_k": CELLS, "coverage": CELLS | SHARES, "abstain_below": CELLS | SHARES}
 BODIES = st.one_of(
     VALUES,
-    st.fixed_dictionaries({"inputs": st.lists(INPUTS, max_size=2)}, optional={"top_k": CELLS}),
+    st.fixed_dictionaries({"inputs": st.lists(INPUTS, max_size=2)}, optional=OPTIONS),
     *[st.fixed_dictionaries({"inputs": st.lists(st.fixed_dictionaries({name: values}), min_size=1, max_size=2)})
       for name, values in (("text", CELLS), ("series", STEPS), ("row", ROWS), ("history", st.lists(ROWS, max_size=2)))],
 )  # fmt: skip

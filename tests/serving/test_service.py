@@ -39,18 +39,6 @@ print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
     assert not HEAVY & set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("checksum", [None, "c" * 64])
-def test_settings_survive_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, checksum: str | None
-) -> None:
-    settings = Settings(
-        folder=tmp_path, ref="tiny:1", checksum=checksum, workers=3, failure_file=tmp_path / "x" if checksum else None
-    )
-    for name, value in settings.to_environment().items():
-        monkeypatch.setenv(name, value)
-    assert Settings.from_environment() == settings
-
-
 def test_a_service_without_a_model_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KERASMITH_MODEL_FOLDER", raising=False)
     with pytest.raises(ConfigError, match="Start the server with `kerasmith serve`"):
