@@ -33,7 +33,7 @@ from records.config import RunConfig
 from records.data import Split
 from records.task import get_task
 from serving.bundle import ModelBundle, open_bundle
-from serving.conformal import Scores, class_scores, inside, number_scores, rank_of
+from serving.honesty.conformal import Scores, class_scores, inside, number_scores, rank_of
 
 COVERAGES = (0.8, 0.9, 0.95)
 WORSE = 0.03
@@ -47,8 +47,8 @@ FILES = (
     "pipelines/calibrating.py",
     "pipelines/outside.py",
     "search_spaces/temperature.py",
-    "serving/conformal.py",
-    "serving/strangers.py",
+    "serving/honesty/conformal.py",
+    "serving/honesty/strangers.py",
 )
 PACKAGES = ("keras", "tensorflow", "numpy", "onnxruntime", "scipy")
 Make = Callable[[Path], dict[str, Any]]

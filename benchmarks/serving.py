@@ -47,7 +47,7 @@ HARNESS = (
     *PEERS,
     "benchmarks/peers/requirements-litserve.txt",
 )
-SERVER = ("serving/*.py", "serving/codecs/*.py", "serving/inference_protocol/*.py")
+SERVER = ("serving/**/*.py",)
 PACKAGES = ("bentoml", "uvicorn", "uvloop", "httptools", "orjson", "onnxruntime", "pillow", "tokenizers")
 FORMS = {name: ("json", "image") if one.kind is InputKind.IMAGE else ("json",) for name, one in NETWORKS.items()}
 Measure = Callable[..., dict[str, Any]]

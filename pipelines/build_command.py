@@ -30,7 +30,7 @@ def build_command(
         f"{built.tag} holds {built.model}: {built.size_bytes / 1e6:.1f} MB, {len(built.packages)} packages to install, "
         f"{built.memory_bytes / 2**20:.0f} MiB of memory when served.",
         f"It is in {built.folder}",
-        f"Install:  pip install --requirement {built.folder}/env/python/requirements.txt",
+        f"Install:  pip install -r {built.folder}/env/python/requirements.txt",
         f"Serve:    bentoml serve {built.folder}",
         f"Image:    docker build -f {built.folder}/deploy/Dockerfile {built.folder}",
     ]

@@ -22,7 +22,7 @@ from records.candidate import Candidate
 from records.data import Prepared, Split
 from records.task import TargetKind, Task
 from search_spaces.temperature import SMALLEST, with_temperature
-from serving.conformal import (
+from serving.honesty.conformal import (
     Scores,
     class_scores,
     future_scores,

@@ -17,7 +17,7 @@ from records.candidate import Candidate
 from records.data import InputKind, Prepared, Split
 from records.evaluation import ClassFigures, Comparison, Evaluation, Figure
 from records.task import MOST_LIKELY, Decision, Direction, TargetKind, Task
-from serving.conformal import Scores
+from serving.honesty.conformal import Scores
 
 BATCH_SIZE = 64
 ROWS_BATCH_SIZE = 1024

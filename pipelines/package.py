@@ -39,10 +39,10 @@ from records.registry import ModelVersion
 from records.task import Decision, Task
 from records.trial import Run
 from serving.bundle import ModelBundle, open_bundle, verify, write_checksums
-from serving.conformal import Scores, save_scores
 from serving.engines import ENGINES
+from serving.honesty.conformal import Scores, save_scores
 from serving.model_store import put
-from serving.parsing import parse_request
+from serving.parsing.bodies import parse_request
 from store.files import writing
 from store.home import Home
 from store.registry import Registry

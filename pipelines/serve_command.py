@@ -62,8 +62,8 @@ def serve_command(
 def _line(url: str, tokens_file: Path | None) -> str:
     """A command for a shell that asks the server."""
     from serving.client import Client
+    from serving.guarding.tokens import LIST
     from serving.kinds import curl_line
-    from serving.tokens import LIST
 
     if tokens_file is not None or os.environ.get(LIST):
         return f"curl -H 'Authorization: Bearer TOKEN' {url}/describe"

@@ -25,10 +25,10 @@ from serving.bundle_files import write_checksums as write_checksums
 from serving.codecs.catalog import Codec, encode_together, load_codec
 from serving.decoding import DECODINGS, Answering, answering
 from serving.engines import ENGINES, Engine, choose
-from serving.honesty import Honesty, load_honesty
+from serving.honesty.answers import Honesty, load_honesty
 from serving.kinds import WAYS
-from serving.parameters import PLAIN, Options
-from serving.parsing import Asked, parse_request
+from serving.parsing.bodies import Asked, parse_request
+from serving.parsing.parameters import PLAIN, Options
 
 PREDICTIONS = TypeAdapter(list[AnyPrediction])
 

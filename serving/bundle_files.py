@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from records.bundle import CHECKSUMS, FORMAT_VERSION, MANIFEST, Manifest
 from records.errors import BundleError
-from serving.contents import check_contents
+from serving.admitting.contents import check_contents
 from store.files import sha256_file, write_atomically
 
 BENTOML_FILE = "model.yaml"

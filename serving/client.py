@@ -11,8 +11,8 @@ import httpx
 
 from records.api import Description, PredictResponse
 from records.feedback import FeedbackResponse, Truth
-from serving.client_messages import Answer, Conversation, Conversations, Told, Wait, items_of
-from serving.retrying import Retry
+from serving.clients.messages import Answer, Conversation, Conversations, Told, Wait, items_of
+from serving.clients.retrying import Retry
 
 
 class Client:

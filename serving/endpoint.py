@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping
 
 from records.errors import InputError
-from serving.body import BodyReader, Disconnected
-from serving.guard import Guard
+from serving.guarding.body import BodyReader, Disconnected
+from serving.guarding.guard import Guard
+from serving.guarding.security import secured, security
 from serving.handlers import answer
 from serving.hop import Hop
 from serving.messages import App, Receive, Reply, Request, Scope, Send, error_reply, request_id, send_reply
-from serving.observing import Observer
+from serving.observing.observer import Observer
 from serving.routes import ROUTES, Route, find, methods
-from serving.security import secured, security
 from serving.served import Served
 
 MAX_THREADS = 8

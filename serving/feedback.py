@@ -11,8 +11,8 @@ from records.errors import InputError
 from records.feedback import MAX_ITEMS, FeedbackItem, FeedbackResponse
 from records.task import TASKS, TargetKind
 from serving.messages import Reply, Request
-from serving.parameters import short
-from serving.parsing_json import WORDS
+from serving.parsing.json_bodies import WORDS
+from serving.parsing.parameters import short
 from serving.served import Served
 
 MAX_BODY_BYTES = 8_000_000

@@ -13,8 +13,8 @@ from serving.feedback import take_feedback
 from serving.inference_protocol import metadata
 from serving.inference_protocol.infer import infer
 from serving.messages import Reply, Request, error_reply
-from serving.operations import alive, metrics, ready
-from serving.parsing import parse_request
+from serving.observing.operations import alive, metrics, ready
+from serving.parsing.bodies import parse_request
 from serving.served import Served
 
 logger = logging.getLogger("kerasmith.serving")

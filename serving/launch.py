@@ -63,7 +63,7 @@ def main() -> None:
         end_with_parent(int(os.environ[PARENT]))
     os.environ[PARENT] = str(os.getpid())  # the workers inherit it: this process is theirs
     if not all(os.environ.get(name) for name in KNOWN):
-        from serving.admission import admit_model  # takes half a second, and most models are known
+        from serving.admitting.admission import admit_model  # takes half a second, and most models are known
 
         admit_model()
     logging.getLogger("circus").setLevel(logging.ERROR)

@@ -19,10 +19,10 @@ from records.errors import BundleError, ConfigError, KerasmithError
 from serving.address import Address, listenable
 from serving.bundle import verify
 from serving.children import end, signals_set
+from serving.guarding.tokens import find_tokens
 from serving.lifeline import PARENT
 from serving.model_store import folder_of
 from serving.settings import MAX_WORKERS, ServeOptions, Settings
-from serving.tokens import find_tokens
 from store.database import open_database
 from store.home import Home
 from store.registry import Registry

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import orjson
 
 from serving.bundle import ModelBundle
+from serving.describing.openapi import describe, openapi
+from serving.describing.page import page
 from serving.feedback_files import FeedbackFolder
 from serving.limits import Limits
 from serving.messages import HTML, Reply
-from serving.openapi import describe, openapi
-from serving.page import page
-from serving.parameters import PLAIN, Options
+from serving.parsing.parameters import PLAIN, Options
 
 if TYPE_CHECKING:
-    from serving.metrics import Metrics
+    from serving.observing.metrics import Metrics
 
 
 @dataclass

@@ -15,22 +15,22 @@ import bentoml
 from _bentoml_sdk import Service
 
 from records.errors import BundleError, KerasmithError
-from serving.admission import admit_model
+from serving.admitting.admission import admit_model
+from serving.admitting.limited import capped, most_bytes
 from serving.beside import name_model
 from serving.bundle import ModelBundle, open_bundle, verify
-from serving.connections import Connection, protect
-from serving.draining import drained
 from serving.endpoint import Endpoint
 from serving.feedback_files import FeedbackFolder
-from serving.guard import Guard
+from serving.guarding.connections import Connection, protect
+from serving.guarding.draining import drained
+from serving.guarding.guard import Guard
+from serving.guarding.tokens import find_tokens
 from serving.lifeline import PARENT, end_with_parent
-from serving.limited import capped, most_bytes
-from serving.logs import RequestLog, set_up
-from serving.observing import Observer
+from serving.observing.logs import RequestLog, set_up
+from serving.observing.observer import Observer
+from serving.observing.tracing import configured_tracing
 from serving.served import Served
 from serving.settings import Settings, num_workers
-from serving.tokens import find_tokens
-from serving.tracing import configured_tracing
 from serving.tuning import tuned
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"  # read when the server starts, not when it is imported
@@ -89,7 +89,7 @@ def make_endpoint(app: Any, settings: Settings) -> Endpoint:
     Raises:
         ConfigError: The tokens cannot be read, or connections cannot be guarded with this version of uvicorn.
     """
-    from serving.metrics import Metrics  # here, because it makes its files where it is imported
+    from serving.observing.metrics import Metrics  # here, because it makes its files where it is imported
 
     set_up(as_json=settings.options.log_requests)
     served.limits = settings.options.limits()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from records.errors import ConfigError
 from serving.limits import Limits
-from serving.parameters import Options
+from serving.parsing.parameters import Options
 
 MAX_WORKERS = 64
 MAX_CONCURRENT = 10_000

@@ -9,7 +9,7 @@ import numpy as np
 from pipelines.measuring.truth import Answered
 from records.evaluation import Coverage, Figure
 from records.task import TargetKind, Task
-from serving.conformal import INTERVALS, Scores, inside
+from serving.honesty.conformal import INTERVALS, Scores, inside
 
 ASKED = 0.9
 """The coverage that is measured on the test split."""

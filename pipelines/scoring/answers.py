@@ -12,7 +12,7 @@ from records.api import AnyPrediction, ForecastPrediction, NumberPrediction, Pre
 from records.errors import InputError
 from serving.bundle import ModelBundle
 from serving.decoding import quantile_name
-from serving.parameters import Options
+from serving.parsing.parameters import Options
 
 FEW_CLASSES = 20
 """Up to so many, each class has a column with its probability."""

@@ -19,7 +19,7 @@ from records.errors import ConfigError, InputError
 from records.spec import InputKind
 from serving.bundle import ModelBundle, open_bundle, verify
 from serving.model_store import folder_of
-from serving.parameters import Options
+from serving.parsing.parameters import Options
 from store.database import open_database
 from store.home import open_home
 from store.registry import Registry

@@ -13,7 +13,7 @@ from serving.engines import ENGINES
 ROOT = Path(__file__).resolve().parents[2]
 """Holds our packages."""
 OURS = frozenset({"records", "store", "search_spaces", "serving", "pipelines", "ui"})
-ROOTS = ("serving.service", "serving.launch", "serving.limited")
+ROOTS = ("serving.service", "serving.launch", "serving.admitting.limited")
 BACKENDS = {"keras": frozenset({"tensorflow"})}
 """By the name of an engine, what its package needs and does not declare."""
 

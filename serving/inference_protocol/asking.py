@@ -11,7 +11,7 @@ import orjson
 from records.errors import InputError
 from serving.inference_protocol.binary import Rest, from_binary, split
 from serving.inference_protocol.tensors import Declared, Tensor, declared, from_json
-from serving.parameters import Options, check_count, json_options, short
+from serving.parsing.parameters import Options, check_count, json_options, short
 
 EXAMPLE = '{"inputs": [{"name": …, "datatype": …, "shape": […], "data": […]}]}'
 FOREIGN = {

@@ -23,7 +23,7 @@ from serving.inference_protocol.tensors import (
     objects,
     out_of_range,
 )
-from serving.parameters import short
+from serving.parsing.parameters import short
 
 HEADER_LENGTH = b"inference-header-content-length"
 MAX_DIGITS = 12

@@ -16,7 +16,7 @@ from serving.inference_protocol.outputs import Outcome, check_wanted, make
 from serving.inference_protocol.tensors import Tensor, to_json
 from serving.kinds import WAYS
 from serving.messages import JSON, Reply, Request
-from serving.parameters import short
+from serving.parsing.parameters import short
 from serving.served import Served
 
 TYPES = frozenset({b"", b"application/json", b"application/octet-stream"})

@@ -14,8 +14,8 @@ from records.errors import InputError
 from records.spec import InputKind
 from serving.codecs.catalog import Codec
 from serving.inference_protocol.tensors import FLOATS, Tensor
-from serving.parameters import short
-from serving.parsing_json import CELLS
+from serving.parsing.json_bodies import CELLS
+from serving.parsing.parameters import short
 
 Tensors = Mapping[str, Tensor]
 Read = Callable[[Codec, Tensors], list[Any]]

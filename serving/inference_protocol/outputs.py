@@ -12,7 +12,7 @@ from serving.bundle import ModelBundle
 from serving.decoding import decide
 from serving.inference_protocol.asking import Wanted
 from serving.inference_protocol.tensors import Tensor, objects
-from serving.parameters import Options, short
+from serving.parsing.parameters import Options, short
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from records.errors import InputError
-from serving.parameters import short
+from serving.parsing.parameters import short
 
 DATATYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),

@@ -15,7 +15,7 @@ from records.data import DataSpec, InputKind, Prepared, Split
 from records.spec import ForecastLayout
 from records.task import Decision, get_task
 from records.trial import Trial, TrialState
-from serving.conformal import sort_scores
+from serving.honesty.conformal import sort_scores
 
 NUM_TEST = 60
 LAYOUT = ForecastLayout(history=9, horizon=5, season=4, quantiles=(0.1, 0.5, 0.9), past=(), known=("hour",))

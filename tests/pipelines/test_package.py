@@ -27,9 +27,9 @@ from records.task import MOST_LIKELY
 from records.trial import Run, Trial, TrialSpec, TrialState, Verdict
 from search_spaces.temperature import with_temperature
 from serving.bundle import open_bundle, verify
-from serving.conformal import sort_scores
+from serving.honesty.conformal import sort_scores
 from serving.model_store import folder_of, remove_unregistered
-from serving.parameters import Options
+from serving.parsing.parameters import Options
 from store.database import open_database
 from store.home import Home
 from store.ledger import Ledger

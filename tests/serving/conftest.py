@@ -23,7 +23,7 @@ from serving.bundle import ModelBundle, open_bundle, write_checksums
 from serving.codecs.image import ImageCodec
 from serving.feedback_files import FeedbackFolder
 from serving.served import Served
-from tests.serving.clients import URL, build_client
+from tests.serving.clients.connecting import URL, build_client
 from tests.serving.kinds import KITS, make_bundle
 
 HEIGHT, WIDTH, CHANNELS = 5, 7, 3

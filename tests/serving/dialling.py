@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from uvicorn.config import HTTP_PROTOCOLS
 
-from serving.connections import Connection, protect
+from serving.guarding.connections import Connection, protect
 from serving.limits import Limits
 
 LIMITS = Limits(

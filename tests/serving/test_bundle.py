@@ -10,7 +10,7 @@ from records.bundle import CHECKSUMS, CODEC, MANIFEST, ONNX_MODEL, SAMPLE_ANSWER
 from records.errors import BundleError, InputError
 from serving.bundle import ModelBundle, open_bundle, read_manifest, verify, write_checksums
 from serving.bundle_files import BENTOML_FILE
-from serving.parameters import Options
+from serving.parsing.parameters import Options
 
 
 def edit(path: Path, **changes: Any) -> None:

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from records.api import Description, ErrorResponse, PredictResponse
-from serving.body import BodyReader, Disconnected
 from serving.bundle import ModelBundle
 from serving.endpoint import Endpoint
+from serving.guarding.body import BodyReader, Disconnected
 from serving.limits import Limits
 from serving.routes import ROUTES
 from serving.served import Served

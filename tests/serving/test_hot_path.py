@@ -11,7 +11,7 @@ import pytest
 from serving.batching import Batching, EngineSettings
 from serving.bundle import ModelBundle
 from serving.endpoint import Endpoint
-from serving.observing import Observer
+from serving.observing.observer import Observer
 from serving.served import Served
 
 

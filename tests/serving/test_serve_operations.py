@@ -16,7 +16,7 @@ from records.errors import BundleError, ConfigError
 from serving.bundle import ModelBundle
 from serving.serve import RunningServer, running
 from serving.settings import ServeOptions, Settings
-from tests.serving.test_metrics import read
+from tests.serving.observing.test_metrics import read
 
 pytestmark = pytest.mark.e2e
 TOKEN = "0123456789abcdef-token"

@@ -15,7 +15,7 @@ from serving.client import Client
 from serving.feedback_files import read_feedback
 from serving.serve import running
 from serving.settings import Settings
-from tests.serving.test_openapi import addressed, check, examples, operations
+from tests.serving.describing.test_openapi import addressed, check, examples, operations
 
 pytestmark = pytest.mark.e2e
 

@@ -8,8 +8,8 @@ import typer.main
 
 from pipelines.cli import app
 from serving.limits import Limits
-from serving.metrics import Metrics
-from serving.observing import REASONS
+from serving.observing.metrics import Metrics
+from serving.observing.observer import REASONS
 from serving.routes import ROUTES
 from serving.serve import DRAIN_SECONDS
 from serving.served import Served

@@ -14,7 +14,9 @@ TRAINING = {"tensorflow", "keras", "keras-tuner", "optuna", "streamlit", "pandas
 
 def test_a_server_of_pictures_needs_neither_training_nor_database_nor_tokenizers() -> None:
     code = code_for("image", "onnxruntime")
-    assert {"serving.service", "serving.launch", "serving.limited", "serving.codecs.image"} <= set(code.modules)
+    assert {"serving.service", "serving.launch", "serving.admitting.limited", "serving.codecs.image"} <= set(
+        code.modules
+    )
     assert not {"serving.codecs.text", "serving.model_store", "serving.client", "store.database"} & set(code.modules)
     assert {"onnxruntime", "PIL", "orjson"} <= code.libraries
     assert not {"keras", "tensorflow", "tokenizers", "sqlalchemy", "optuna"} & code.libraries

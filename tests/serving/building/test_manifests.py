@@ -54,7 +54,7 @@ def test_tokens_come_from_a_mounted_secret_that_the_server_reads(
     volume = next(one for one in pod["volumes"] if one["name"] == "tokens")
     assert volume["secret"] == {"secretName": "table-row-tokens"}  # and not optional: no tokens, no pod
     assert variable["name"] == "KERASMITH_TOKENS_FILE"
-    from serving.tokens import FILE
+    from serving.guarding.tokens import FILE
 
     assert variable["name"] == FILE and ServeOptions().tokens_file is None
 

@@ -11,11 +11,11 @@ import orjson
 import pytest
 
 from records.api import ErrorResponse
+from serving.honesty.strangers import Strangers, directions
 from serving.limits import Limits
 from serving.messages import Reply
-from serving.parameters import Options
+from serving.parsing.parameters import Options
 from serving.served import Served
-from serving.strangers import Strangers, directions
 from tests.serving.conftest import png
 from tests.serving.inference_protocol import wire
 from tests.serving.kinds import KITS
