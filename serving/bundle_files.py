@@ -62,7 +62,7 @@ def verify(folder: Path, checksum: str | None = None) -> Manifest:
 
     Raises:
         BundleError: A file is missing, changed, strange, a link or a device, or does not hold what its name says (see
-            `serving.contents`); or the format is unknown.
+            `serving.admitting.contents`); or the format is unknown.
     """
     if not folder.is_dir():
         raise BundleError(f"There is no bundle at {folder}. {AGAIN}")

@@ -31,9 +31,9 @@ SOCKET = "http"
 BACKLOG = 2048
 """Connections that wait until a worker takes them."""
 KNOWN = ("KERASMITH_MODEL_CHECKSUM", "KERASMITH_FAILURE_FILE")
-"""Who sets both has verified the model, see `serving.admission`."""
+"""Who sets both has verified the model, see `serving.admitting.admission`."""
 COUNTS = "kerasmith-counts"
-"""The folder in which the workers count, see `serving.tally`."""
+"""The folder in which the workers count, see `serving.observing.tally`."""
 LOOK_SECONDS = 0.5
 LAST_SECONDS = 5.0
 """After the workers' own patience with what they are answering, they are killed."""

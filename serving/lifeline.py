@@ -10,7 +10,7 @@ import time
 PARENT = "KERASMITH_PARENT"
 """The environment variable with the parent's process id: who asks for it late may have lost it already."""
 WHOLE = signal.SIGUSR2
-"""Tells a worker that the whole server stops, see `serving.draining`. SIGTERM is for this worker alone."""
+"""Tells a worker that the whole server stops, see `serving.guarding.draining`. SIGTERM is for this worker alone."""
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 15.0
 

@@ -20,7 +20,7 @@ JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
 CLOSING = frozenset({408, 413})
 """The body was not read to its end, so the connection cannot be used again. (After other refusals what is left of a
-body is thrown away for a while, see `serving.connections`.)"""
+body is thrown away for a while, see `serving.guarding.connections`.)"""
 RETRY_SECONDS = 1
 ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 """Of a request, where the client gives one: it stands in logs and files, so it is short and plain."""

@@ -74,7 +74,13 @@ def test_flags_that_are_named_exist() -> None:
     known |= {"--data-binary", "--data-raw", "--no-deps", "--logdir"}  # other programs'
     for folder in ("pipelines", "serving", "search_spaces", "records", "ui", "store"):
         for path in (ROOT / folder).rglob("*.py"):
-            if path.name in ("page_server.py", "serve.py", "launch.py", "crew.py", "manifests.py"):  # they call other programs
+            if path.name in (
+                "page_server.py",
+                "serve.py",
+                "launch.py",
+                "crew.py",
+                "manifests.py",
+            ):  # they call other programs
                 continue
             for flag in re.findall(r"[\"'` ](--[a-z][a-z-]+)(?!.*var\()", path.read_text("utf-8")):
                 assert flag in known, f"{path.relative_to(ROOT)} names {flag}"

@@ -25,7 +25,7 @@ TOKEN = (
     "with the token in that variable."
 )
 SCRIPT = "for(const here of document.querySelectorAll('.here'))here.textContent=location.origin"
-"""`serving.security` lets this text and `STYLE` run, and no other."""
+"""`serving.guarding.security` lets this text and `STYLE` run, and no other."""
 
 
 def page(description: Description, tokens: bool = False, feedback: bool = False) -> str:

@@ -1,7 +1,7 @@
 """Counts and durations of a worker, and of all workers together, as Prometheus reads them.
 
 With several workers each writes files of its own, in the folder that BentoML names in the environment before it starts
-them; whoever is asked for `/metrics` adds them up. See `serving.tally`.
+them; whoever is asked for `/metrics` adds them up. See `serving.observing.tally`.
 """
 
 from __future__ import annotations
