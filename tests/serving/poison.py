@@ -6,8 +6,8 @@ import io
 import json
 import os
 import pickle
-import resource
 import socket
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -219,6 +219,23 @@ def raw_pickle(folder: Path, canary: Path) -> None:
     (folder / REFERENCE).write_bytes(pickle.dumps(Trap(canary)))
 
 
-def most_memory_of_children() -> int:
-    """Bytes, of all that ran so far."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+ADMITTING = """
+import json, resource, sys
+from pathlib import Path
+from records.errors import BundleError
+from serving.admitting.limited import admit
+
+try:
+    said = admit(Path(sys.argv[1]))
+except BundleError as error:
+    said = str(error)
+print(json.dumps([said, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))
+"""
+
+
+def admitted_apart(folder: Path) -> tuple[str, int]:
+    """What `admit` gives or says, and the bytes that its child took at most. Asked in a process that has no other."""
+    command = [sys.executable, "-c", ADMITTING, str(folder)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    said, most = json.loads(done.stdout)
+    return said, most * (1 if sys.platform == "darwin" else 1024)
