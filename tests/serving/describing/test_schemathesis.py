@@ -92,7 +92,7 @@ def ask_all(endpoint: Endpoint, mode: GenerationMode, number: int) -> None:
         told.add(response.status_code)
 
     ask()
-    assert 200 in told and 422 in told
+    assert 200 in told and told & {400, 415, 422}, "requests that were made for nothing would prove nothing"
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
