@@ -62,6 +62,10 @@ def test_decisions_are_numbered_without_a_gap() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+OTHER_PROGRAMS = ("page_server.py", "serve.py", "launch.py", "crew.py", "manifests.py")
+"""Files whose flags are those of programs that they call, or of a Dockerfile."""
+
+
 def test_flags_that_are_named_exist() -> None:
     """In the README, and in every sentence that tells a person what to type."""
     import typer.main
@@ -74,13 +78,7 @@ def test_flags_that_are_named_exist() -> None:
     known |= {"--data-binary", "--data-raw", "--no-deps", "--logdir"}  # other programs'
     for folder in ("pipelines", "serving", "search_spaces", "records", "ui", "store"):
         for path in (ROOT / folder).rglob("*.py"):
-            if path.name in (
-                "page_server.py",
-                "serve.py",
-                "launch.py",
-                "crew.py",
-                "manifests.py",
-            ):  # they call other programs
+            if path.name in OTHER_PROGRAMS:
                 continue
             for flag in re.findall(r"[\"'` ](--[a-z][a-z-]+)(?!.*var\()", path.read_text("utf-8")):
                 assert flag in known, f"{path.relative_to(ROOT)} names {flag}"

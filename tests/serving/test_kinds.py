@@ -27,6 +27,12 @@ ANSWER_FIELDS = {
     "regression": {"value"},
     "forecasting": {"times", "values", "quantiles"},
 }
+FURTHER_FIELDS = {
+    "classification": {"set", "abstained", "out_of_distribution"},
+    "regression": {"low", "high", "out_of_distribution"},
+    "forecasting": {"low", "high", "out_of_distribution"},
+}
+"""That an answer has only where they were asked for, or hold."""
 
 
 @pytest.fixture(scope="module", params=KITS)
@@ -111,7 +117,7 @@ def test_many_inputs_at_once_get_what_each_gets_alone(served: Served, bundle: Mo
     assert len({str(prediction) for prediction in alone}) == len(alone)  # each input has an answer of its own
 
 
-def test_openapi_is_of_this_kind_and_its_examples_validate(client: Any, kit: Kit) -> None:
+def test_openapi_is_of_this_kind_and_its_examples_validate(client: Any, kit: Kit, bundle: ModelBundle) -> None:
     document = client.get("/openapi.json").json()
     schemas = document["components"]["schemas"]
     names = [part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]]
@@ -126,9 +132,11 @@ def test_openapi_is_of_this_kind_and_its_examples_validate(client: Any, kit: Kit
         content = told["example"] if media_type == "text/plain" else json.dumps(told["example"])
         response = client.post("/predict", content=content, headers={"content-type": media_type})
         assert response.status_code == 200
-    assert ("top_k" in {one["name"] for one in operation["parameters"]}) == bool(kit.labels)
+    options = {"top_k", "abstain_below"} if kit.labels else set()
+    options |= {"coverage"} if bundle.honesty.max_coverage is not None else set()
+    assert {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"} == options
     [answered] = {schemas["PredictResponse"]["properties"]["predictions"]["items"]["$ref"].rpartition("/")[2]}
-    assert schemas[answered]["properties"].keys() >= ANSWER_FIELDS[kit.task]
+    assert schemas[answered]["properties"].keys() == ANSWER_FIELDS[kit.task] | FURTHER_FIELDS[kit.task]
 
 
 def test_the_line_on_the_page_works_as_printed(client: Any, kit: Kit) -> None:

@@ -35,7 +35,8 @@ CHECKS: list[Any] = [
     response_schema_conformance,
 ]
 EVERY_KIND = ("image", *KITS)
-SHORT_CASES = 60
+SHORT_CASES = 150
+"""With 60, one run in some dozens met no 422 in the wrong requests to a model of numbers."""
 LONG_CASES = int(os.environ.get("KERASMITH_CASES", "5000"))
 POSTS = 4
 """A route that takes a body is asked so many times more often than another."""
@@ -92,7 +93,7 @@ def ask_all(endpoint: Endpoint, mode: GenerationMode, number: int) -> None:
         told.add(response.status_code)
 
     ask()
-    assert 200 in told and told & {400, 415, 422}, "requests that were made for nothing would prove nothing"
+    assert 200 in told and 422 in told
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
