@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from records.errors import BundleError
 
 MOST_BYTES = 256_000_000
 """Of one array. The largest that is written: 512 embeddings of a few networks side by side."""
+
+UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
+"""What `zipfile` and numpy raise for files that are damaged, encrypted (RuntimeError) or of an unknown compression."""
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -27,7 +31,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             known = set(archive.namelist())
             return {name: _read(archive, f"{name}.npy") for name in names if f"{name}.npy" in known}
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, MemoryError) as error:
+    except (*UNREADABLE, KeyError, MemoryError) as error:
         raise BundleError(f"{path} cannot be read: {error}. Package the model again.") from error
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from records.bundle import KERAS_MODEL, ONNX_MODEL
 from records.errors import BundleError
 from serving.admitting.onnx_files import check_onnx
+from serving.arrays import UNREADABLE
 
 SUFFIXES = frozenset({".json", ".keras", ".onnx", ".tflite", ".npz", ".npy", ".md", ".html", ".svg", ".yaml"})
 """Of files that may lie in a bundle. All of them are data."""
@@ -82,7 +83,7 @@ def check_arrays(path: Path) -> None:
                 declared += size
             if declared > MAX_ARRAY_BYTES:
                 raise ValueError(f"its arrays would take {declared} bytes")
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise BundleError(f"{path} does not hold plain arrays: {error}.") from error
 
 
@@ -104,10 +105,8 @@ def check_keras(path: Path) -> None:
                     raise ValueError(f"its {name} would take {member.file_size} bytes")
             for found in _classes(json.loads(archive.read("config.json"))):
                 raise ValueError(f"it holds {found}, which may run code")
-    except (OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (*UNREADABLE, KeyError) as error:  # a RecursionError is a RuntimeError
         raise BundleError(f"{path} is not a Keras file that may be loaded: {_sentence(error)}.") from error
-    except RuntimeError as error:  # encrypted
-        raise BundleError(f"{path} is not a Keras file that may be loaded: {error}.") from error
 
 
 def _members(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
