@@ -19,11 +19,10 @@ import numpy as np
 
 from records.errors import BundleError
 from serving.engines import Engine
+from serving.working import Outputs
 
 logger = logging.getLogger("kerasmith.serving")
 
-Outputs = tuple[np.ndarray, np.ndarray]
-"""Predictions and embeddings, each `<float32>[batch, ...]`."""
 Collate = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 
@@ -41,6 +40,13 @@ class EngineSettings:
     """Inputs of different length are joined while the batch with its padding has at most so many times their steps."""
     requests: int = 2
     """That are worked on at once: so many that a batch can form while others run."""
+    express_lanes: int = 0
+    """Threads that run the network for the event loop, see `serving.express`; 0: it takes so long that each request
+    has a thread of its own."""
+    express_batch: int = 1
+    """Examples that one of them takes together."""
+    inline: bool = False
+    """Whether the network is so quick that it may run on the event loop while nothing else is asked."""
 
     def told(self) -> dict[str, float]:
         """As `/describe` shows it."""
@@ -94,20 +100,25 @@ class Batching:
         """Requests that wait for the network now."""
         return len(self._queue)
 
-    def run(self, arrays: Sequence[np.ndarray]) -> Outputs:
+    def run(self, arrays: Sequence[np.ndarray], since: float = 0.0) -> Outputs:
         """Predictions and embeddings of encoded inputs, in their order.
+
+        Args:
+            arrays: One or more.
+            since: Of `time.perf_counter`: when the oldest of them began to wait; 0: they did not.
 
         Raises:
             Exception: What the engine raises for these inputs alone.
         """
         mine = _Waiting(arrays, self._collate(arrays))
+        mine.since = since
         with self._lock:
             if self._free:
                 self._free -= 1
             else:
                 mine.gate = Lock()
                 mine.gate.acquire()
-                mine.since = time.perf_counter()
+                mine.since = since or time.perf_counter()
                 self._queue.append(mine)
         if mine.gate is not None:
             mine.gate.acquire()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,18 +16,20 @@ from records.api import AnyPrediction
 from records.bundle import CODEC, SAMPLE_ANSWER, SAMPLE_REQUEST, Manifest
 from records.errors import BundleError, InputError
 from serving.agreement import agree
-from serving.batching import Batching, Outputs
+from serving.batching import Batching
 from serving.bundle_files import AGAIN, read_json
 from serving.bundle_files import read_manifest as read_manifest
 from serving.bundle_files import verify as verify
 from serving.bundle_files import write_checksums as write_checksums
-from serving.codecs.catalog import Codec, encode_together, load_codec
+from serving.codecs.catalog import Codec, load_codec
 from serving.decoding import DECODINGS, Answering, answering
+from serving.encoding import each, encode_light, encode_part
 from serving.engines import ENGINES, Engine, choose
 from serving.honesty.answers import Honesty, load_honesty
 from serving.kinds import WAYS
 from serving.parsing.bodies import Asked, parse_request
 from serving.parsing.parameters import PLAIN, Options
+from serving.working import Outputs, Working, work_off
 
 PREDICTIONS = TypeAdapter(list[AnyPrediction])
 
@@ -73,34 +74,53 @@ class ModelBundle:
             InputError: An input is not what it should be; where there are several, it says which one. Or the model
                 cannot answer so.
         """
-        self.honesty.check(options)
-        predictions: list[AnyPrediction] = []
-        seconds = 0.0
-        size = WAYS[self.codec.kind].batch_size
-        for start in range(0, len(raws), size):
-            part = range(start, min(start + size, len(raws)))
-            arrays, seconds = self._encode(raws, part, seconds, max_decode_seconds)
-            times = [self._each(self._times, raws, index) for index in part]
-            predictions += self._infer(arrays, times, options)
-        return predictions
+        return work_off(self.predicting(raws, options, max_decode_seconds), self.run)
 
-    def outputs(self, raws: Sequence[Any], max_decode_seconds: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """What the network gives for each raw input: predictions `<float32>[batch, ...]` as `DECODINGS` take them, and
-        embeddings `<float32>[batch, features]`.
+    def predicting(
+        self,
+        raws: Sequence[Any],
+        options: Options = PLAIN,
+        max_decode_seconds: float | None = None,
+        light: bool = False,
+    ) -> Working[list[AnyPrediction]]:
+        """`predict`, step by step: see `serving.working`."""
+        self.honesty.check(options)
+        if not raws:
+            return []
+        outputs, embeddings = yield from self.asking(raws, max_decode_seconds, light)
+        times = [each(self._times, raws, index) for index in range(len(raws))]
+        predictions = DECODINGS[self.manifest.task](outputs, self.answering, options.top_k, times)
+        return self.honesty.complete(predictions, outputs, embeddings, options)
+
+    def asking(
+        self, raws: Sequence[Any], max_decode_seconds: float | None = None, light: bool = False
+    ) -> Working[Outputs]:
+        """What the network gives for each raw input, step by step: predictions `<float32>[batch, ...]` as `DECODINGS`
+        take them, and embeddings `<float32>[batch, features]`.
 
         Args:
             raws: As for `predict`, at least one.
             max_decode_seconds: As for `predict`.
+            light: They come from a small body, see `serving.encoding.is_light`.
 
         Raises:
             InputError: An input is not what it should be.
         """
-        parts, seconds = [], 0.0
+        arrays = encode_light(self.codec, raws) if light else None
+        if arrays is not None:
+            outputs = yield arrays
+            assert outputs is not None
+            return outputs
+        yield None
+        parts: list[Outputs] = []
+        seconds = 0.0
         size = WAYS[self.codec.kind].batch_size
         for start in range(0, len(raws), size):
             part = range(start, min(start + size, len(raws)))
-            arrays, seconds = self._encode(raws, part, seconds, max_decode_seconds)
-            parts.append(self.run(arrays))
+            arrays, seconds = encode_part(self.codec, raws, part, seconds, max_decode_seconds)
+            outputs = yield arrays
+            assert outputs is not None
+            parts.append(outputs)
         if len(parts) == 1:
             return parts[0]
         predictions, embeddings = zip(*parts, strict=True)
@@ -175,23 +195,6 @@ class ModelBundle:
         found = iter(self._infer(arrays, times, options) if arrays else ())
         return [next(found) if error is None else error for error in errors]
 
-    def _encode(
-        self, raws: Sequence[Any], part: range, seconds: float, most: float | None
-    ) -> tuple[Sequence[np.ndarray], float]:
-        """The inputs of `part`, and the seconds that encoding took so far, of which there may be `most`."""
-        began = time.monotonic()
-        together = encode_together(self.codec, raws[part.start : part.stop])
-        if together is not None and (most is None or seconds <= most):
-            return list(together), seconds + time.monotonic() - began
-        arrays = []
-        for index in part:
-            if most is not None and seconds > most:
-                raise _too_slow(index, len(raws), seconds, most)
-            began = time.monotonic()
-            arrays.append(self._each(self.codec.encode, raws, index))
-            seconds += time.monotonic() - began
-        return arrays, seconds
-
     def _infer(self, arrays: Sequence[np.ndarray], times: list[list[str]], options: Options) -> list[AnyPrediction]:
         outputs, embeddings = self.run(arrays)
         predictions = DECODINGS[self.manifest.task](outputs, self.answering, options.top_k, times)
@@ -201,14 +204,6 @@ class ModelBundle:
         """What the steps of a forecast are called; nothing for other answers."""
         future_times = getattr(self.codec, "future_times", None)
         return future_times(raw) if future_times else []
-
-    def _each(self, function: Callable[[Any], Any], raws: Sequence[Any], index: int) -> Any:
-        try:
-            return function(raws[index])
-        except InputError as error:
-            if len(raws) == 1:
-                raise
-            raise InputError(f"Input {index + 1} of {len(raws)}: {error}", error.status) from error
 
     def _unit(self) -> float:
         """The size of the target's numbers, as far as the evaluation tells it; 0 for classes."""
@@ -240,11 +235,3 @@ def open_bundle(folder: Path, engine: str | None = None, threads: int | None = N
         )
     name = choose(engine or manifest.engine, () if engine else manifest.engines, folder)
     return ModelBundle(folder, manifest, codec, ENGINES[name].load(folder, threads), name)
-
-
-def _too_slow(index: int, count: int, seconds: float, most: float) -> InputError:
-    return InputError(
-        f"Decoding took too long: {index} of {count} inputs in {seconds:.0f} seconds. "
-        f"Expected at most {most:g} seconds for all. Send fewer, or smaller ones.",
-        413,
-    )

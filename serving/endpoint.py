@@ -8,10 +8,14 @@ import time
 from collections.abc import Mapping
 
 from records.errors import InputError
+from serving.batching import Batching
+from serving.encoding import is_light
+from serving.express import Express
 from serving.guarding.body import BodyReader, Disconnected
 from serving.guarding.guard import Guard
 from serving.guarding.security import secured, security
-from serving.handlers import answer
+from serving.guarding.shortcuts import nobody_else_asks, written_whole
+from serving.handlers import WORKERS, answer, failure, go_on
 from serving.hop import Hop
 from serving.messages import App, Receive, Reply, Request, Scope, Send, error_reply, request_id, send_reply
 from serving.observing.observer import Observer
@@ -22,6 +26,9 @@ MAX_THREADS = 8
 """Where nothing was measured."""
 ASIDE_THREADS = 2
 """For what waits for the disk: no prediction waits for it."""
+
+ALONE_SECONDS = 0.02
+"""After two requests at once, more are expected for so long."""
 
 
 class Endpoint:
@@ -35,6 +42,8 @@ class Endpoint:
         self._reader = BodyReader(served.limits)
         self._hop = Hop("predict", self._most_threads)
         self._aside = Hop("aside", lambda: ASIDE_THREADS)
+        self._express: Express | None = None
+        self._company_at = 0.0
         served.on_batch = self._observer.batched
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,8 +71,9 @@ class Endpoint:
             finally:
                 self._observer.ends()
         assert reply is not None
-        names = ((b"x-request-id", request.id.encode()), *self._served.headers)
-        await send_reply(reply, scope, send, (*security(reply), *names))
+        headers = (*security(reply), *self._served.headers)
+        if request.method == "HEAD" or not written_whole(send, reply, request.id, headers):
+            await send_reply(reply, scope, send, ((b"x-request-id", request.id.encode()), *headers))
         self._observer.finished(route, request, reply, time.perf_counter() - began)
 
     async def _read_and_answer(self, route: Route, request: Request, receive: Receive) -> Reply:
@@ -76,22 +86,63 @@ class Endpoint:
         request.body = body
         try:
             if route.works:
-                return await self._work(route, request)
+                return await self._work(route, request, receive)
             reply: Reply = await self._aside.run(answer, self._served, route.handler, request)
             return reply
         finally:
             self._reader.release(len(body))
 
-    async def _work(self, route: Route, request: Request) -> Reply:
+    async def _work(self, route: Route, request: Request, receive: Receive) -> Reply:
         full = self._guard.enter()
         if full is not None:
             return full
         began = time.perf_counter()
         try:
+            batching = self._quick(request)
+            if batching is not None:
+                return await self._work_here(batching, route, request, receive)
             reply: Reply = await self._hop.run(answer, self._served, route.handler, request)
             return reply
         finally:
             self._guard.leave(time.perf_counter() - began)
+
+    def _quick(self, request: Request) -> Batching | None:
+        """The network, where a thread of its own would cost more than this request does."""
+        bundle = self._served.bundle
+        if bundle is None or bundle.batching is None or not bundle.batching.settings.express_lanes:
+            return None
+        return bundle.batching if is_light(bundle.codec, len(request.body)) else None
+
+    async def _work_here(self, batching: Batching, route: Route, request: Request, receive: Receive) -> Reply:
+        """Python's part on the event loop, the network in another thread; all of it in one where it may take long."""
+        work = WORKERS[route.handler](self._served, request)
+        try:
+            asked = next(work)
+            while asked is not None:
+                if batching.settings.inline and self._is_alone(receive):
+                    outputs = batching.run(asked)
+                else:
+                    outputs = await self._express_of(batching).run(asked)
+                asked = work.send(outputs)
+        except StopIteration as end:
+            done: Reply = end.value
+            return done
+        except Exception as error:
+            return failure(error, request)
+        reply: Reply = await self._hop.run(go_on, work, None, self._served, request)
+        return reply
+
+    def _is_alone(self, receive: Receive) -> bool:
+        """Whether nobody else has asked for a moment, so that nobody is held up."""
+        now = time.perf_counter()
+        if self._guard.inside > 1 or not nobody_else_asks(receive):
+            self._company_at = now
+        return now - self._company_at > ALONE_SECONDS
+
+    def _express_of(self, batching: Batching) -> Express:
+        if self._express is None or self._express.batching is not batching:
+            self._express = Express(batching)
+        return self._express
 
     def _most_threads(self) -> int:
         bundle = self._served.bundle

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 
 from serving.bundle import ModelBundle
@@ -15,6 +16,7 @@ from serving.feedback_files import FeedbackFolder
 from serving.limits import Limits
 from serving.messages import HTML, Reply
 from serving.parsing.parameters import PLAIN, Options
+from serving.working import Outputs
 
 if TYPE_CHECKING:
     from serving.observing.metrics import Metrics
@@ -60,6 +62,11 @@ class Served:
         self.headers = ((b"x-model", self.name.encode()), (b"x-model-version", self.version.encode()))
         if bundle.batching is not None:
             bundle.batching.listener = self._batched
+
+    def run(self, arrays: Sequence[np.ndarray]) -> Outputs:
+        """The network's outputs for encoded inputs of the model that is loaded."""
+        assert self.bundle is not None
+        return self.bundle.run(arrays)
 
     def _batched(self, size: int, waited_seconds: float) -> None:
         if self.on_batch is not None:

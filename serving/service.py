@@ -21,9 +21,11 @@ from serving.beside import name_model
 from serving.bundle import ModelBundle, open_bundle, verify
 from serving.endpoint import Endpoint
 from serving.feedback_files import FeedbackFolder
-from serving.guarding.connections import Connection, protect
+from serving.guarding.connections import Connection
+from serving.guarding.door import Door
 from serving.guarding.draining import drained
 from serving.guarding.guard import Guard
+from serving.guarding.protecting import protect
 from serving.guarding.tokens import find_tokens
 from serving.lifeline import PARENT, end_with_parent
 from serving.observing.logs import RequestLog, set_up
@@ -101,6 +103,9 @@ def make_endpoint(app: Any, settings: Settings) -> Endpoint:
     tokens = find_tokens(os.environ)
     served.tokens = tokens is not None
     guard = Guard(served.limits, tokens)
+    # who has no token must not learn how busy it is, and what is logged needs the whole request
+    if tokens is None and observer.counts_only:
+        Connection.door = Door(guard, served, observer.turned_away)
     return Endpoint(drained(app, guard, served.limits), served, guard, observer)
 
 

@@ -9,6 +9,8 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
+from typing import TypedDict
 
 import numpy as np
 
@@ -38,6 +40,23 @@ MOST_REQUESTS = 64
 THREADS_TRIED = 4
 """Beside one thread and all cores; more than these seldom help a single example."""
 SAME_ANSWER = 1e-5
+EXPRESS_SECONDS = 2e-3
+"""One example takes no longer: then handing Python's lock to a thread of each request costs a good part of it."""
+INLINE_SECONDS = 1e-3
+"""The event loop is never held longer by the network: a fifth of what any thread of Python may hold it."""
+PYTHON_SECONDS = 4e-4
+"""Of a small request that are spent in Python. A network that takes so long keeps up with the event loop alone."""
+COMPANY_COSTS = 1.05
+"""An example may take so much longer in a batch that the event loop's threads form: each batch saves a change of
+threads."""
+
+
+class Express(TypedDict):
+    """A part of `EngineSettings`."""
+
+    express_lanes: int
+    express_batch: int
+    inline: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +95,7 @@ def tuned(bundle: ModelBundle, cores: int | None = None) -> ModelBundle:
         engine.close()
         engine = kind.load(bundle.folder, settings.threads)
         engine.run(one)
-    if settings.largest_batch > 1 and not company_changes_nothing(engine, one):
+    if max(settings.largest_batch, settings.express_batch) > 1 and not company_changes_nothing(engine, one):
         settings = decide([timing for timing in timings if timing.batch == 1], cores, kind.parallel)
     if settings.largest_batch > 1 and not padding_changes_nothing(engine, full[None], one):
         settings = replace(settings, max_padding=1.0)
@@ -156,9 +175,24 @@ def decide(timings: Sequence[Timing], cores: int, parallel: bool = True) -> Engi
     else:
         requests = 2  # one is read and decoded while the other's batch runs
     padding = 1 + (single[threads] / each - 1) / 2  # padding may eat half of what a batch saves
-    return EngineSettings(
+    settings = EngineSettings(
         threads=threads, lanes=lanes, largest_batch=largest, max_padding=round(padding, 3), requests=requests
     )
+    return replace(settings, **_express([one for one in timings if one.threads == threads], cores // threads, parallel))
+
+
+def _express(timings: Sequence[Timing], lanes: int, parallel: bool) -> Express:
+    """How the event loop asks the network, by what it takes on the chosen number of threads."""
+    seconds = {timing.batch: timing.seconds / timing.batch for timing in timings}
+    if seconds[1] > EXPRESS_SECONDS:
+        return {"express_lanes": 0, "express_batch": 1, "inline": False}
+    enough = round(seconds[1] / PYTHON_SECONDS)
+    return {
+        "express_lanes": max(1, min(enough, lanes)) if parallel else 1,
+        # the smallest: a larger one changes threads hardly less often, and waits longer for what it needs
+        "express_batch": next((size for size in SIZES[1:] if seconds.get(size, inf) <= COMPANY_COSTS * seconds[1]), 1),
+        "inline": seconds[1] <= INLINE_SECONDS,
+    }
 
 
 def company_changes_nothing(engine: Engine, one: np.ndarray) -> bool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from records.errors import InputError
+from serving.guarding.shortcuts import body_is_there
 from serving.limits import Limits
 from serving.messages import Receive
 
@@ -36,6 +37,8 @@ class BodyReader:
                 f"Encoded bodies are not taken. Expected no Content-Encoding. Received: {encoding!r}.", 415
             )
         await self._check_declared(headers, receive)
+        if body_is_there(receive):
+            return await self._take(receive)
         chunks: list[bytes] = []
         length = 0
         limits = self._limits
@@ -60,6 +63,20 @@ class BodyReader:
                 await self._discard(receive)
             raise
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _take(self, receive: Receive) -> bytes:
+        """A body that came with its headers."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        body: bytes = message.get("body", b"")
+        self._held += len(body)
+        try:
+            self._check(len(body))
+        except InputError:
+            self.release(len(body))
+            raise
+        return body
 
     def release(self, num_bytes: int) -> None:
         """A body of so many bytes was answered."""

@@ -1,47 +1,26 @@
 """What uvicorn leaves open: how long headers may take and how long they may be, how many connections there are, and
 replies that nobody reads.
 
-uvicorn has no hook for that, so its protocol is replaced by a subclass. `protect` puts it in, and refuses to start
-where uvicorn has changed so much that it would not be used.
+uvicorn has no hook for that, so its protocol is replaced by a subclass: see `serving.guarding.protecting`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
-import uvicorn
-from uvicorn.config import HTTP_PROTOCOLS, Config
-from uvicorn.protocols.http import httptools_impl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from records.errors import ConfigError
 from serving.guarding.security import LINES
 from serving.guarding.watch import Watch
 from serving.limits import Limits
 from serving.messages import error_reply
 
 IDLE, HEADERS, BODY = range(3)
-NEEDED = {
-    HttpToolsProtocol: (
-        "connection_made",
-        "connection_lost",
-        "data_received",
-        "on_message_begin",
-        "on_headers_complete",
-        "on_message_complete",
-        "on_response_complete",
-        "send_400_response",
-        "shutdown",
-    ),
-    httptools_impl.RequestResponseCycle: ("response_started", "response_complete", "keep_alive", "disconnected"),
-    ServerState: ("connections",),
-}
-"""What the subclass builds on: methods, or attributes set by `__init__`."""
 WATCHES: WeakKeyDictionary[ServerState, Watch] = WeakKeyDictionary()
 NOT_HTTP = "This is not an HTTP request that can be read. Expected HTTP/1.1, with one length of the body."
 
@@ -52,6 +31,12 @@ class Connection(HttpToolsProtocol):
     limits: ClassVar[Limits] = Limits()
     heard: ClassVar[Callable[[int], None] | None] = None
     """Hears the status of what is refused here: no application sees it."""
+    door: ClassVar[Callable[[bytes, bytes], bytes | None] | None] = None
+    """Whether a request, by its method and address, is turned away before anything is made for it: the whole reply, or
+    `None`. Under more load than a worker can take, most of its time would go into refusing."""
+
+    under_way: ClassVar[int] = 0
+    """Requests on all connections whose headers came and which are not answered."""
 
     def __init__(
         self,
@@ -62,11 +47,17 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.ws_protocol_class = None  # nothing here speaks WebSocket
+        self.access_log = (
+            False  # ours is `serving.observing.logs`; uvicorn makes its words even where nobody reads them
+        )
         self._watch = watch_of(server_state, self.limits)
         self._part = IDLE
         self._header_bytes = 0
         self._chunk_bytes = 0
         self._fault = (400, NOT_HTTP)
+        self._begun = 0
+        self._nothing: RequestResponseCycle | None = None
+        """In the place of a request that was turned away."""
 
     @property
     def answering(self) -> bool:
@@ -84,6 +75,7 @@ class Connection(HttpToolsProtocol):
             self.refuse(503, "This server has as many connections as it can hold. Try again in some seconds.")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._count(-self._begun)  # their replies go nowhere, and nobody hears of it
         self._watch.forget(self)
         super().connection_lost(exc)
 
@@ -108,12 +100,31 @@ class Connection(HttpToolsProtocol):
             if length > self.limits.max_header_bytes:
                 self._fault = (431, self._too_long())
                 raise ValueError(self._fault)  # stops the parser, which then asks for the reply
+        if self._turned_away():
+            return
         super().on_headers_complete()
+        self._count(1)
         self._part = BODY
         self._watch.forget(self)
         # Who waits for a go-ahead and is refused may send the body or leave it out, so what follows is unclear.
         if self.expect_100_continue or self._watch.draining:
             self.cycle.keep_alive = False
+
+    def _turned_away(self) -> bool:
+        door = Connection.door
+        ordinary = not (self.answering or self.expect_100_continue or self._watch.draining or self.flow.write_paused)
+        if door is None or not ordinary or not self.parser.should_keep_alive() or self.parser.should_upgrade():
+            return False
+        reply = door(self.parser.get_method(), self.url)
+        if reply is None:
+            return False
+        self.transport.write(reply)
+        if self._nothing is None:
+            self._nothing = _answered(self)
+        self.cycle = self._nothing  # what still comes of the body is thrown away
+        self._part = BODY
+        self.on_response_complete()
+        return True
 
     def on_message_complete(self) -> None:
         self._part = IDLE
@@ -121,7 +132,13 @@ class Connection(HttpToolsProtocol):
         if not self.answering:
             self._watch.wait(self, self.limits.header_seconds)
 
+    def _count(self, change: int) -> None:
+        self._begun += change
+        Connection.under_way += change
+
     def on_response_complete(self) -> None:
+        if self._begun:  # one that was turned away never began
+            self._count(-1)
         super().on_response_complete()
         if self.transport.is_closing() or self.answering:
             return
@@ -172,37 +189,26 @@ class Connection(HttpToolsProtocol):
         return f"The headers are too long. Expected at most {self.limits.max_header_bytes} bytes with the address."
 
 
+def _answered(connection: Connection) -> RequestResponseCycle:
+    cycle = RequestResponseCycle(
+        scope=connection.scope,
+        transport=connection.transport,
+        flow=connection.flow,
+        logger=connection.logger,
+        access_logger=connection.access_logger,
+        access_log=False,
+        default_headers=[],
+        message_event=asyncio.Event(),
+        expect_100_continue=False,
+        keep_alive=True,
+        on_response=lambda: None,
+    )
+    cycle.response_started = cycle.response_complete = True
+    return cycle
+
+
 def watch_of(server_state: ServerState, limits: Limits) -> Watch:
     """The one of this server."""
     if server_state not in WATCHES:
         WATCHES[server_state] = Watch(server_state.connections, limits)
     return WATCHES[server_state]
-
-
-def protect(limits: Limits) -> None:
-    """From now on uvicorn's servers in this process use `Connection`.
-
-    Raises:
-        ConfigError: They would not: this version of uvicorn is built in another way.
-    """
-    missing = [f"{kind.__name__}.{name}" for kind, names in NEEDED.items() for name in names if not _has(kind, name)]
-    Connection.limits = limits
-    for name in ("auto", "httptools"):
-        HTTP_PROTOCOLS[name] = f"{__name__}:{Connection.__name__}"
-    config = Config(_nothing, log_config=None)
-    config.load()
-    if config.http_protocol_class is not Connection:
-        missing.append("Config.http_protocol_class")
-    if missing:
-        raise ConfigError(
-            f"Connections cannot be guarded with uvicorn {uvicorn.__version__}: {', '.join(missing)} is not what was "
-            "expected. Install the version that Kerasmith's requirements name."
-        )
-
-
-def _has(kind: type, name: str) -> bool:
-    return name in vars(kind) or name in inspect.getattr_static(kind, "__init__").__code__.co_names
-
-
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    """An application for a configuration that serves nobody."""

@@ -54,7 +54,7 @@ class Guard:
             given = request.headers.get(b"authorization", b"")
             if not self._tokens.allow(given):
                 return UNKNOWN
-        return self._full() if route.works else None
+        return self.full() if route.works else None
 
     def enter(self) -> Reply | None:
         """Takes one of the places of requests that the model works for; `leave` gives it back. A reply where there is
@@ -62,7 +62,7 @@ class Guard:
 
         Called when the body is there: who sends slowly holds no place.
         """
-        full = self._full()
+        full = self.full()
         if full is None:
             if self.inside == 0:
                 self._busy_since = self._clock()
@@ -93,7 +93,8 @@ class Guard:
         """Seconds until a request that comes now would be begun: those before it, at the pace of the last ones."""
         return self.inside * self.pace
 
-    def _full(self) -> Reply | None:
+    def full(self) -> Reply | None:
+        """What is said to a request that the model would work for while there is no place for it; `None`: there is."""
         bound = self._limits.max_wait_seconds
         if self.inside < self._limits.max_concurrent and (bound is None or self.expected_wait <= bound):
             return None

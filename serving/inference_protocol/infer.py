@@ -8,6 +8,7 @@ import orjson
 from python_multipart.multipart import parse_options_header
 
 from records.errors import InputError
+from serving.encoding import is_light
 from serving.inference_protocol.asking import Asked, read
 from serving.inference_protocol.binary import HEADER_LENGTH, to_binary
 from serving.inference_protocol.inputs import READERS, max_tensors
@@ -18,13 +19,14 @@ from serving.kinds import WAYS
 from serving.messages import JSON, Reply, Request
 from serving.parsing.parameters import short
 from serving.served import Served
+from serving.working import Working
 
 TYPES = frozenset({b"", b"application/json", b"application/octet-stream"})
 """Clients send any of them for either form: the header with the JSON's length tells which form it is."""
 BINARY = b"application/octet-stream"
 
 
-def infer(served: Served, request: Request) -> Reply:
+def infer(served: Served, request: Request) -> Working[Reply]:
     """One inference request: tensors in, tensors out, by the same codec, network and limits as `/predict`.
 
     Raises:
@@ -50,7 +52,8 @@ def infer(served: Served, request: Request) -> Reply:
     bundle.honesty.check(options)
     check_wanted(bundle, asked.wanted)
     raws = READERS[bundle.codec.kind](bundle.codec, asked.tensors)
-    predictions, embeddings = bundle.outputs(raws, served.limits.decode_seconds)
+    light = is_light(bundle.codec, len(request.body))
+    predictions, embeddings = yield from bundle.asking(raws, served.limits.decode_seconds, light)
     outcome = Outcome(bundle, predictions, embeddings, options)
     return _reply(served, asked, make(outcome, asked.wanted, asked.binary), len(raws))
 

@@ -63,6 +63,16 @@ class Observer:
             # a connection has nothing to do with the model: 503 means that there are too many
             self._metrics.refused("connections" if status == 503 else REASONS.get(status, str(status)))
 
+    @property
+    def counts_only(self) -> bool:
+        """Whether nobody wants to know more of a request than that it was there."""
+        return self._log is None and self._tracing is None
+
+    def turned_away(self, path: str, reply: Reply) -> None:
+        """A request to a route was refused before there was one."""
+        if self._metrics is not None:
+            self._metrics.finished(path, reply.status, 0.0, reason_of(reply))
+
     def batched(self, size: int, waited_seconds: float) -> None:
         """The network takes `size` inputs together, of which the oldest waited so long. Any thread may call it."""
         if self._metrics is not None:

@@ -11,7 +11,8 @@ import pytest
 import uvicorn
 from uvicorn.config import HTTP_PROTOCOLS
 
-from serving.guarding.connections import Connection, protect
+from serving.guarding.connections import Connection
+from serving.guarding.protecting import protect
 from serving.limits import Limits
 
 LIMITS = Limits(

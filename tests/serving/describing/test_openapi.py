@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from serving.bundle import ModelBundle
 from serving.describing.openapi import PARTS
 from serving.endpoint import Endpoint
-from serving.handlers import HANDLERS
+from serving.handlers import HANDLERS, WORKERS
 from serving.routes import ROUTES, find, methods
 from serving.served import Served
 from tests.serving.kinds import KITS
@@ -67,7 +67,9 @@ def test_the_document_has_every_route_and_no_other(document: Json) -> None:
         assert found is not None and found[0].path == path and method.upper() in methods(found[0])
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(names)) == len(names)
-    assert {route.handler for route in ROUTES.values() if route.ours} == HANDLERS.keys() == PARTS.keys()
+    assert (
+        {route.handler for route in ROUTES.values() if route.ours} == HANDLERS.keys() | WORKERS.keys() == PARTS.keys()
+    )
 
 
 def test_every_example_works_and_its_reply_is_as_described(client: Any, document: Json) -> None:

@@ -9,8 +9,9 @@ import pytest
 from uvicorn.config import HTTP_PROTOCOLS
 
 from records.errors import ConfigError
-from serving.guarding import connections
-from serving.guarding.connections import Connection, protect
+from serving.guarding import protecting
+from serving.guarding.connections import Connection
+from serving.guarding.protecting import protect
 from tests.serving.dialling import GET, LIMITS, dial, read_reply, server, status_of, until_closed
 
 __all__ = ["dial", "server"]  # fixtures
@@ -153,7 +154,7 @@ def test_an_upgrade_is_not_taken(dial: Any) -> None:
 def test_a_uvicorn_that_is_built_in_another_way_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("auto", "httptools"):
         monkeypatch.setitem(HTTP_PROTOCOLS, name, HTTP_PROTOCOLS[name])
-    monkeypatch.setitem(connections.NEEDED, Connection.__mro__[1], ("on_headers_complete", "on_moon"))
+    monkeypatch.setitem(protecting.NEEDED, Connection.__mro__[1], ("on_headers_complete", "on_moon"))
     with pytest.raises(ConfigError, match=r"uvicorn .*HttpToolsProtocol.on_moon is not what was expected. Install"):
         protect(LIMITS)
 

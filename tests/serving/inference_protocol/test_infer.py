@@ -16,6 +16,7 @@ from serving.limits import Limits
 from serving.messages import Reply
 from serving.parsing.parameters import Options
 from serving.served import Served
+from serving.working import work_off
 from tests.serving.conftest import png
 from tests.serving.inference_protocol import wire
 from tests.serving.kinds import KITS
@@ -252,7 +253,7 @@ def test_strange_inputs_are_told_if_asked_for(all_served: dict[str, Served]) -> 
     names = wire.outputs(("out_of_distribution",))
     body, size = wire.InferenceServerClient.generate_request_body(wire.triton_inputs(arrays), outputs=names)
     assert error(wire.send(all_served["text"], body, size))[0] == 422  # this bundle cannot tell
-    embeddings = known.outputs(["good"])[1]
+    embeddings = work_off(known.asking(["good"]), known.run)[1]
     honesty = replace(known.honesty, strangers=Strangers(known=directions(embeddings).T.repeat(5, 1), least_likeness=2))
     bundle = replace(known)
     bundle.__dict__["honesty"] = honesty
