@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from pipelines.augmenting.batch import augmented, augments
+from pipelines.augmenting.sampling import balanced
 from pipelines.metrics import Truth
 from records.data import DataSpec
 from records.trial import Recipe
@@ -74,17 +76,26 @@ def training_batches(
     """
     pass_number, first = divmod(start_step, steps_per_epoch(len(data.train_rows), recipe.batch_size))
     while True:
-        order = np.random.default_rng((recipe.seed, pass_number)).permutation(data.train_rows)
+        order = pass_order(data, recipe, pass_number)
         for start in range(first * recipe.batch_size, len(order), recipe.batch_size):
             # sorted rows read a memory map forwards; the order inside a batch does not matter to a mean
             rows = np.sort(order[start : start + recipe.batch_size])
-            inputs = data.inputs[rows]
-            if recipe.flip or recipe.crop_fraction:
+            inputs, targets = data.inputs[rows], loss_targets(data, rows, recipe)
+            if augments(recipe):
                 # numbers of its own, so that a batch does not depend on those before it; with a last 0: the order's
                 rng = np.random.default_rng((recipe.seed, pass_number, start + 1))
-                inputs = augment(inputs, recipe, rng)
-            yield inputs, loss_targets(data, rows, recipe)
+                inputs, targets = augmented(inputs, targets, recipe, data.spec, rng)
+            yield inputs, targets
         pass_number, first = pass_number + 1, 0
+
+
+def pass_order(data: TrainingData, recipe: Recipe, pass_number: int) -> np.ndarray:
+    """`<int64>[examples]`: the rows of one pass in their order, a function of seed and pass alone."""
+    rng = np.random.default_rng((recipe.seed, pass_number))
+    order = rng.permutation(data.train_rows)
+    if not recipe.balance:
+        return order
+    return balanced(order, data.truth.targets[order], data.spec.num_classes, recipe.balance, rng)
 
 
 def prefetched(items: Iterator[T], ahead: int) -> Iterator[T]:
@@ -156,28 +167,3 @@ def smoothed(targets: np.ndarray, num_classes: int, recipe: Recipe) -> np.ndarra
     one_hot = np.full((len(targets), num_classes), recipe.label_smoothing / num_classes, np.float32)
     one_hot[np.arange(len(targets)), targets] += 1.0 - recipe.label_smoothing
     return one_hot
-
-
-def augment(batch: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """Mirrors and shifts images, or maps of their features, `[batch, height, width, channels]`.
-
-    Shifted-in edges are reflected. Outside the network, so that what is exported holds no randomness.
-    """
-    if recipe.flip:
-        mirrored = rng.random(len(batch)) < 0.5
-        batch[mirrored] = batch[mirrored, :, ::-1]
-    if recipe.crop_fraction:
-        batch = _shift(batch, recipe.crop_fraction, rng)
-    return batch
-
-
-def _shift(batch: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
-    height, width = batch.shape[1:3]
-    down, right = max(1, round(height * fraction)), max(1, round(width * fraction))
-    padded = np.pad(batch, ((0, 0), (down, down), (right, right), (0, 0)), mode="reflect")
-    tops = rng.integers(0, 2 * down + 1, len(batch))
-    lefts = rng.integers(0, 2 * right + 1, len(batch))
-    shifted = np.empty_like(batch)
-    for i, (top, left) in enumerate(zip(tops, lefts, strict=True)):
-        shifted[i] = padded[i, top : top + height, left : left + width]
-    return shifted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.backend import keep_tensorflow_out
 from pipelines.trial import Workbench
 from records.config import RunConfig
 from records.data import Prepared
@@ -16,5 +17,6 @@ def open_bench(config: RunConfig, prepared: Prepared, task: Task, home: Home) ->
     Raises:
         ConfigError: An unknown space or backbone.
     """
+    keep_tensorflow_out()  # before anything is built
     spaces, left_out = open_spaces(config, prepared.spec)
     return Workbench(prepared=prepared, task=task, spaces=spaces, home=home), left_out

@@ -15,6 +15,7 @@ import numpy as np
 
 from pipelines.cores import num_threads
 from pipelines.export import export_function
+from pipelines.steps import predict_batch
 from records.data import InputKind, Prepared
 from store.files import free_bytes, write_atomically
 
@@ -123,7 +124,7 @@ def _encode_function(encoder: keras.Model, one: np.ndarray, count: int) -> Calla
             exported = export_function(encoder, Path(folder) / "encoder.onnx", one, num_threads())
         if exported is not None:
             return exported
-    return lambda batch: np.asarray(encoder.predict_on_batch(batch))
+    return lambda batch: predict_batch(encoder, batch, min(count, BATCH_SIZE))
 
 
 class _Writer:

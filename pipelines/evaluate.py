@@ -13,6 +13,7 @@ from pipelines.measuring.baselines import baseline
 from pipelines.measuring.promises import measured_coverage
 from pipelines.measuring.truth import Answered, truth_of, unweighed
 from pipelines.measuring.worst import worst_first
+from pipelines.steps import predict_batch
 from records.candidate import Candidate
 from records.data import InputKind, Prepared, Split
 from records.evaluation import ClassFigures, Comparison, Evaluation, Figure
@@ -98,7 +99,7 @@ def predict_rows(model: keras.Model, prepared: Prepared, rows: np.ndarray) -> np
     size = ROWS_BATCH_SIZE if prepared.spec.kind is InputKind.TABLE else BATCH_SIZE
     return np.concatenate(
         [
-            np.asarray(model.predict_on_batch(prepared.inputs[rows[start : start + size]]))
+            predict_batch(model, prepared.inputs[rows[start : start + size]], min(size, len(rows)))
             for start in range(0, len(rows), size)
         ]
     )

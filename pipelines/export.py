@@ -52,7 +52,7 @@ def export_onnx(model: keras.Model, folder: Path, sample: np.ndarray) -> str | N
         rewrite_erfc(path)
     except Exception as error:  # an unsupported operation can raise anything
         path.unlink(missing_ok=True)
-        return f"It cannot be exported to ONNX: {type(error).__name__}: {_first_line(error)}."
+        return f"It cannot be exported to ONNX: {type(error).__name__}: {first_line(error)}."
     return None
 
 
@@ -76,7 +76,7 @@ def export_litert(model: keras.Model, folder: Path, sample: np.ndarray) -> str |
             view.export(path, format="litert", verbose=False)
     except Exception as error:  # an unsupported operation can raise anything
         path.unlink(missing_ok=True)
-        return f"It cannot be exported to LiteRT: {type(error).__name__}: {_first_line(error)}."
+        return f"It cannot be exported to LiteRT: {type(error).__name__}: {first_line(error)}."
     return None
 
 
@@ -114,25 +114,39 @@ def export_function(
         one: `[1, ...]`, an input to compare on.
         threads: For one batch.
     """
+    try:
+        if keras.backend.backend() == "tensorflow":
+            expected = _write_function(model, path, one)
+            run = _session(path, threads)
+            return run if np.allclose(run(one), expected, rtol=1e-3, atol=1e-3) else None
+        from pipelines.export_child import function_elsewhere  # which imports this module
+
+        function_elsewhere(model, path, one)
+        return _session(path, threads)
+    except Exception as error:  # an unsupported operation can raise anything; Keras itself then does the work
+        logging.getLogger(__name__).info("ONNX Runtime cannot run %s: %s", model.name, first_line(error))
+        return None
+
+
+def _write_function(model: keras.Model, path: Path, one: np.ndarray) -> np.ndarray:
+    """Writes the ONNX file; gives what Keras makes of `one`."""
+    with _quiet():
+        expected = np.asarray(model(one, training=False))
+        still = keras.Model(model.input, model(model.input, training=False))
+        still(one)
+        still.export(path, format="onnx", verbose=False)
+    rewrite_erfc(path)
+    return expected
+
+
+def _session(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The function in an ONNX file, which is not needed afterwards."""
     import onnxruntime
 
-    try:
-        with _quiet():
-            expected = np.asarray(model(one, training=False))
-            still = keras.Model(model.input, model(model.input, training=False))
-            still(one)
-            still.export(path, format="onnx", verbose=False)
-        rewrite_erfc(path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        given = session.run(None, {name: one})[0]
-    except Exception as error:  # an unsupported operation can raise anything; Keras itself then does the work
-        logging.getLogger(__name__).info("ONNX Runtime cannot run %s: %s", model.name, _first_line(error))
-        return None
-    if not np.allclose(given, expected, rtol=1e-3, atol=1e-3):
-        return None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
     return lambda batch: session.run(None, {name: batch})[0]
 
 
@@ -188,7 +202,7 @@ def _compare(name: str, folder: Path, sample: np.ndarray, expected: np.ndarray) 
         engine = ENGINES[name].load(folder, 1)
         predictions, _ = engine.run(sample)
     except Exception as error:  # engines raise types of their own for a file or an input that they refuse
-        return Engine(name=name, usable=False, note=f"{type(error).__name__}: {_first_line(error)}")
+        return Engine(name=name, usable=False, note=f"{type(error).__name__}: {first_line(error)}")
     try:
         difference = float(np.abs(predictions - expected).max() / max(1.0, np.abs(expected).max()))
         if not difference <= TOLERANCE:
@@ -222,5 +236,6 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an exception says, without its last full stop, at most 200 characters."""
     return (str(error).strip().splitlines() or [""])[0].rstrip(".")[:200]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 
 from pipelines.batches import TrainingData, loss_targets
+from pipelines.optimizers import averages, make_optimizer
 from pipelines.pace import Pace, Tried
 from pipelines.steps import Batch, predict_function, train_function
 from records.task import Task
@@ -36,13 +38,13 @@ class Graph:
         """
         self.model, self.pace = model, pace
         self.view, from_logits = heads.training_view(model)
-        self.optimizer = make_optimizer(recipe)
+        self.optimizer = make_optimizer(recipe, last_layer(self.view))
         loss = heads.HEADS[task.name].loss(data.spec, from_logits)
         self.view.compile(self.optimizer, loss, jit_compile=pace.jit_compile)
         self.optimizer.build(self.view.trainable_variables)
         rows = data.train_rows[: recipe.batch_size]
         self._batch = np.zeros_like(data.inputs[rows]), np.zeros_like(loss_targets(data, rows, recipe))
-        self._train = train_function(self.view, self._batch, pace.jit_compile)
+        self._train = train_function(self.view, self._batch, pace.jit_compile, pace.policy)
         self._predict = predict_function(model, self._batch[0])
         self._predict_seconds, self._predictions_made = math.inf, 0
         self.used = False
@@ -66,6 +68,25 @@ class Graph:
         self._predict_seconds = min(self._predict_seconds, (time.perf_counter() - began) / len(inputs))
         return predictions
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the network has the running averages of its weights, where the recipe keeps them: they are what is
+        judged and kept. The statistics of batch normalisation are running averages already."""
+        if not averages(self.optimizer):
+            yield
+            return
+        trained = copies(self.view.trainable_variables)
+        self.take_averages()
+        try:
+            yield
+        finally:
+            _assign(self.view.trainable_variables, trained)
+
+    def take_averages(self) -> None:
+        """For good, at the end of a training."""
+        if kept := averages(self.optimizer):
+            _assign(self.view.trainable_variables, copies(kept))
+
     def predict_seconds(self, inputs: np.ndarray) -> float:
         """Seconds of `predict` for one example of a batch, at their best so far; tried with `inputs` where only the
         call that compiled was timed."""
@@ -80,14 +101,20 @@ class Graph:
             self.predict(self._batch[0])
 
     def measure(self) -> Tried:
-        """Times some steps on a batch of zeros. Spoils every variable."""
+        """Times some steps on a batch of zeros. Spoils every variable.
+
+        Raises:
+            FloatingPointError: Half precision does not suffice even for them.
+        """
         began = time.perf_counter()
         float(self.train([self._batch], [0.0]))
         compiled = time.perf_counter()
         for _ in range(MEASURED_STEPS):
             loss = self.train([self._batch], [0.0])
-        float(loss)
+        last = float(loss)
         steps_seconds = time.perf_counter() - compiled
+        if self.pace.policy and not math.isfinite(last):
+            raise FloatingPointError(f"The loss became {last} with {self.pace.policy}.")
         return Tried(compile_seconds=compiled - began, step_seconds=steps_seconds / MEASURED_STEPS)
 
     def variables(self) -> list[np.ndarray]:
@@ -129,18 +156,9 @@ def has_accelerator() -> bool:
     return any(not device.lower().startswith("cpu") for device in keras.distribution.list_devices())
 
 
-def make_optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
-    """The recipe's optimizer; biases, norms and other vectors are not decayed."""
-    if recipe.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay)
-    elif recipe.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
-            recipe.learning_rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
-        )
-    else:
-        raise ValueError(f"`optimizer` must be adamw or sgd. Received: {recipe.optimizer!r}.")
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings"])
-    return optimizer
+def last_layer(network: keras.Model) -> str:
+    """The name of the layer with weights that is nearest to the output; empty where none has any."""
+    return next((layer.name for layer in reversed(network.layers) if layer.trainable_weights), "")
 
 
 def copies(variables: Sequence[Any]) -> list[np.ndarray]:

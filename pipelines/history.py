@@ -15,7 +15,7 @@ class Progress:
     """Where one training stands at the end of an epoch: all that the rest of it depends on, and all that it gave."""
 
     planned_steps: int
-    """Length of the cosine."""
+    """Length of the schedule."""
     stop_after: int
     max_seconds: float
     """That it was given when it began."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipelines.backend import libraries
 from pipelines.cores import num_cores
 from records.errors import StoreError
 from store.files import write_atomically
@@ -76,7 +77,7 @@ def _is_whole(entry: Any) -> bool:
 def machine() -> str:
     """Changes when the processor, the cores that may be used, the graphics cards or a library changes."""
     told = [platform.system(), platform.machine(), _processor(), str(num_cores()), *_cards()]
-    for package in PACKAGES:
+    for package in (*PACKAGES, *(name for name in libraries() if name not in PACKAGES)):
         with suppress(metadata.PackageNotFoundError):
             told.append(f"{package} {metadata.version(package)}")
     return hashlib.sha256("|".join(told).encode()).hexdigest()[:12]

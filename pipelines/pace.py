@@ -24,6 +24,8 @@ class Pace:
     """Compile the step with XLA."""
     prefetch: int = 0
     """Batches that are prepared ahead in a thread; 0: each when it is asked for."""
+    policy: str | None = None
+    """Of the layers while they are trained, as `pipelines.precision` has it; `None`: single precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +35,11 @@ class Prior:
     accelerator: bool
     """Whether it is about graphics cards, or about processors."""
     try_from_seconds: float
-    """XLA is tried where a trial has so many; `inf`: never."""
+    """Other paces than the usual one are tried where a trial has so many; `inf`: never."""
     prefetch: dict[InputKind, int]
     """For each kind of input; 0 for those that are not named."""
+    policies: dict[InputKind, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """That are tried beside single precision, for each kind of input."""
     why: str
 
 
@@ -53,8 +57,12 @@ PRIORS = (
         accelerator=True,
         try_from_seconds=300.0,
         prefetch={InputKind.IMAGE: 2},
-        why="A graphics card leaves the processor free to mirror and shift the next images. What XLA is worth differs "
-        "from card to card, and compiling takes tens of seconds: a short trial has no time for it.",
+        policies={InputKind.IMAGE: ("mixed_bfloat16",), InputKind.TEXT: ("mixed_bfloat16",)},
+        why="A graphics card leaves the processor free to mirror and shift the next images. What XLA and half "
+        "precision are worth differs from card to card and from network to network, and compiling takes tens of "
+        "seconds: a short trial has no time for it. Of the two half precisions bfloat16 has float32's range, so that "
+        "no gradient becomes 0 and no loss must be scaled; cards that lack it are slow with it, and keep float32. So "
+        "do rows, series and futures: numbers in units of their own, of which three digits would be left.",
     ),
 )
 
@@ -73,7 +81,13 @@ class Tried:
 
 
 def choose_pace(
-    key: str, kind: InputKind, max_seconds: float, try_out: Callable[[Pace], Tried], home: Home, accelerator: bool
+    key: str,
+    kind: InputKind,
+    max_seconds: float,
+    try_out: Callable[[Pace], Tried],
+    home: Home,
+    accelerator: bool,
+    always_compiled: bool = False,
 ) -> Pace:
     """The pace that takes the most steps in a trial's time.
 
@@ -87,12 +101,13 @@ def choose_pace(
         try_out: Trains a few steps of a network like the trial's.
         home: Where the measurements are kept.
         accelerator: Whether steps are computed by a graphics card.
+        always_compiled: Whether XLA compiles every step, as on JAX: then there is no choice of it.
     """
     prior = next(prior for prior in PRIORS if prior.accelerator == accelerator)
     usual = Pace(prefetch=prior.prefetch.get(kind, 0))
     if math.isinf(prior.try_from_seconds):
         return usual
-    candidates = (usual, dataclasses.replace(usual, jit_compile=True))
+    candidates = candidates_of(usual, prior.policies.get(kind, ()), always_compiled)
     measured = Measured(home)
     found = [_known(measured, key, pace) for pace in candidates]
     if None in found:
@@ -103,8 +118,16 @@ def choose_pace(
     return candidates[steps.index(max(steps))]
 
 
+def candidates_of(usual: Pace, policies: tuple[str, ...], always_compiled: bool) -> tuple[Pace, ...]:
+    """The paces that are compared, the usual one first. Half precision pays where XLA fuses what converts it, so the
+    two are tried together."""
+    compiled = usual if always_compiled else dataclasses.replace(usual, jit_compile=True)
+    plain = () if always_compiled else (usual,)
+    return (*plain, compiled, *(dataclasses.replace(compiled, policy=policy) for policy in policies))
+
+
 def _name(key: str, pace: Pace) -> str:
-    return f"pace {key} {'XLA' if pace.jit_compile else 'plain'}"
+    return f"pace {key} {'XLA' if pace.jit_compile else 'plain'}{f' {pace.policy}' if pace.policy else ''}"
 
 
 def _known(measured: Measured, key: str, pace: Pace) -> Tried | None:
@@ -116,11 +139,11 @@ def _known(measured: Measured, key: str, pace: Pace) -> Tried | None:
 
 
 def _try(measured: Measured, key: str, pace: Pace, try_out: Callable[[Pace], Tried]) -> Tried | None:
-    """`None` where it does not work: some operations cannot be compiled, some compilations do not fit the memory."""
+    """What cannot be compiled, does not fit the memory, or gives no finite loss is slower than everything."""
     try:
         tried = try_out(pace)
     except Exception:
-        if not pace.jit_compile:
+        if not (pace.jit_compile or pace.policy):
             raise
         tried = Tried(compile_seconds=1e9, step_seconds=1e9)
     measured.put(_name(key, pace), dataclasses.asdict(tried))

@@ -19,8 +19,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipelines.backend import libraries
 from pipelines.evaluate import TestReading, predict_rows
 from pipelines.export import compare_engines, export_litert, export_onnx, fastest, save_keras
+from pipelines.export_child import engines_elsewhere, exports_here
+from pipelines.graph import has_accelerator
+from pipelines.precision import exact
 from records.bundle import (
     CARD,
     CODEC,
@@ -47,7 +51,7 @@ from store.files import writing
 from store.home import Home
 from store.registry import Registry
 
-PACKAGES = ("kerasmith", "keras", "tensorflow", "keras-tuner", "optuna", "onnx", "onnxruntime", "bentoml", "numpy")
+PACKAGES = ("kerasmith", "keras", *libraries(), "keras-tuner", "optuna", "onnx", "onnxruntime", "bentoml", "numpy")
 NUM_COMPARED = 32
 NUM_REFERENCE = 512
 """Validation examples whose embeddings and predictions the bundle keeps, to compare traffic with."""
@@ -94,9 +98,13 @@ def _write(parts: Package, folder: Path, bundle_id: str) -> Manifest:
     rows = np.asarray(parts.prepared.indices[Split.VALIDATION])
     sample = parts.prepared.inputs[rows[:NUM_COMPARED]]
     model = save_keras(parts.candidate.model, folder)
-    failures = export_onnx(model, folder, sample), export_litert(model, folder, sample)
-    expected = predict_rows(model, parts.prepared, rows[:NUM_COMPARED])
-    engines = compare_engines(folder, sample, expected, *failures)
+    with exact(has_accelerator()):
+        expected = predict_rows(model, parts.prepared, rows[:NUM_COMPARED])
+    if exports_here():
+        failures = export_onnx(model, folder, sample), export_litert(model, folder, sample)
+        engines = compare_engines(folder, sample, expected, *failures)
+    else:
+        engines = engines_elsewhere(folder, sample, expected)
     (folder / CODEC).write_text(json.dumps(parts.prepared.codec, indent=1), "utf-8")
     manifest = _manifest(parts, folder, bundle_id, engines)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), "utf-8")

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.backend import check_backend
 from pipelines.context import Context
 from pipelines.costs import RUNS_READ, corrected
 from pipelines.datasets.catalog import open_source
@@ -58,6 +59,7 @@ def run(
     """
     started = time.monotonic() if started is None else started
     home, progress = home or open_home(), progress or Silent()
+    check_backend()
     check_metric(config)
     parse_goal(config.until)
     source = open_source(config)
@@ -97,6 +99,7 @@ def resume(
     """
     started = time.monotonic() if started is None else started
     home, progress = home or open_home(), progress or Silent()
+    check_backend()
     with opened(home, f"resume {run_id}", progress) as (stores, interrupts):
         record = stores.ledger.get_run(run_id)
         config = config_from_json(record.config)

@@ -16,7 +16,8 @@ Texts = list[str] | None
 
 DATA = "A folder of images, a table (csv, tsv, jsonl, parquet), a .ts file of series, tfds:NAME, or digits."
 SPACE = "A search space by its name, or your own FILE.py:NAME. Repeatable."
-BACKBONE = "A pretrained backbone: efficientnet_lite0, applications:NAME, or FILE.keras. Repeatable."
+TARGET = "The column to predict, by its name or number; for forecasting also several, with commas."
+BACKBONE = "A pretrained backbone: efficientnet_lite0, applications:NAME, hub:PRESET, or FILE.keras. Repeatable."
 METRIC = "What to improve, by its name: accuracy, roc_auc, f1_macro, rmse, mase and others."
 TASK = "classification, regression or forecasting; else told by the target."
 KIND = "What one example is: image, text, series, table or forecast; else told by the data."
@@ -34,7 +35,7 @@ def run_command(
     data: Annotated[str, typer.Argument(help=DATA)],
     budget: Annotated[str, typer.Option(help="Wall clock for everything: 90s, 10m, 1h30m.")] = "10m",
     name: Annotated[str | None, typer.Option(help="The model's name; else taken from the data.")] = None,
-    target: Annotated[str | None, typer.Option(help="The column to predict, by its name or number.")] = None,
+    target: Annotated[str | None, typer.Option(help=TARGET)] = None,
     task: Annotated[str | None, typer.Option(help=TASK)] = None,
     kind: Annotated[str | None, typer.Option(help=KIND)] = None,
     metric: Annotated[str | None, typer.Option(help=METRIC)] = None,

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from pipelines.precision import computing_in
+
 Batch = tuple[np.ndarray, np.ndarray]
 """Inputs and targets."""
 Train = Callable[[Sequence[Batch], Sequence[float]], Any]
@@ -49,7 +51,7 @@ class StepsPerCall:
         self.steps = int(max(1, min(CALL_SECONDS / max(each, 1e-9), fit, MOST_STEPS)))
 
 
-def train_function(view: keras.Model, batch: Batch, jit_compile: bool) -> Train:
+def train_function(view: keras.Model, batch: Batch, jit_compile: bool, policy: str | None = None) -> Train:
     """The steps of training. Nothing is compiled before the first call.
 
     A call costs a fraction of a millisecond, as much as a whole step of a small network: so several steps may share
@@ -60,11 +62,18 @@ def train_function(view: keras.Model, batch: Batch, jit_compile: bool) -> Train:
         batch: Gives shapes and dtypes; the number of examples stays open. Keras itself traces its step for the size
             of the first batch, and again for the smaller last one; which of the two a later batch meets depends on
             what came before. With the size left open there is one graph, whatever came before.
-        jit_compile: With XLA.
+            JAX compiles for one size, that of this batch, and fills smaller ones up.
+        jit_compile: With XLA. JAX always does.
+        policy: Of the layers while they are trained, for half precision; `None`: their own.
     """
-    if keras.backend.backend() != "tensorflow":
+    backend = keras.backend.backend()
+    if backend == "jax":
+        from pipelines.jax_steps import TrainSteps
+
+        return TrainSteps(view, len(batch[1]), policy)
+    if backend != "tensorflow":
         return _one_by_one(view)
-    together = _together(view, batch, jit_compile)
+    together = _together(view, batch, jit_compile, policy)
 
     def train(batches: Sequence[Batch], rates: Sequence[float]) -> Any:
         loss = None
@@ -79,7 +88,12 @@ def train_function(view: keras.Model, batch: Batch, jit_compile: bool) -> Train:
 
 def predict_function(model: keras.Model, inputs: np.ndarray) -> Callable[[np.ndarray], Any]:
     """A step of prediction, for any number of inputs like those given."""
-    if keras.backend.backend() != "tensorflow":
+    backend = keras.backend.backend()
+    if backend == "jax":
+        from pipelines.jax_steps import PredictSteps
+
+        return PredictSteps(model)
+    if backend != "tensorflow":
         return model.predict_on_batch
     import tensorflow as tf
 
@@ -87,14 +101,43 @@ def predict_function(model: keras.Model, inputs: np.ndarray) -> Callable[[np.nda
     return tf.function(lambda x: model(x, training=False), input_signature=[spec], autograph=False)
 
 
-def _together(view: keras.Model, batch: Batch, jit_compile: bool) -> Callable[..., Any]:
+def predict_batch(model: keras.Model, inputs: np.ndarray, num_examples: int) -> np.ndarray:
+    """`<float32>[batch, ...]`: what Keras' own `predict_on_batch` gives.
+
+    Args:
+        model: Its compiled prediction is kept by Keras.
+        inputs: `[batch, ...]`.
+        num_examples: Of the other batches. Where each size is compiled anew, a smaller batch is filled up to it.
+    """
+    if keras.backend.backend() != "jax":
+        return np.asarray(model.predict_on_batch(inputs))
+    from pipelines.jax_steps import fill_up
+
+    return np.asarray(model.predict_on_batch(fill_up(inputs, num_examples)))[: len(inputs)]
+
+
+def tensor_float_32(allowed: bool) -> bool:
+    """Whether graphics cards may round the factors of products to ten bits; gives what was allowed before."""
+    import tensorflow as tf
+
+    before = bool(tf.config.experimental.tensor_float_32_execution_enabled())
+    tf.config.experimental.enable_tensor_float_32_execution(allowed)
+    return before
+
+
+def _together(view: keras.Model, batch: Batch, jit_compile: bool, policy: str | None) -> Callable[..., Any]:
     """`(inputs [steps, batch, ...], targets [steps, batch, ...], rates <float32>[steps]) -> loss`."""
     import tensorflow as tf
 
     inputs, targets = (tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batch)
     signature = [tf.TensorSpec((None, *spec.shape), spec.dtype) for spec in (inputs, targets)]
+
+    def one_step(x: Any, y: Any) -> Any:
+        with computing_in(policy, view):
+            return tf.cast(view.train_step((x, y))["loss"], tf.float32)
+
     step = tf.function(
-        lambda x, y: tf.cast(view.train_step((x, y))["loss"], tf.float32),
+        one_step,
         input_signature=[inputs, targets],
         jit_compile=jit_compile or None,
         autograph=False,

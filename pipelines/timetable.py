@@ -7,6 +7,9 @@ import math
 from pipelines.history import Progress
 from records.trial import Recipe
 
+SCHEDULES = ("cosine", "one_cycle")
+FIRST_RATE = 1 / 25
+"""Part of the peak that a one-cycle schedule begins with."""
 MEASURED_SECONDS = 1.0
 """Steps are timed for about so long before the schedule is laid out."""
 TIME_MARGIN = 0.92
@@ -14,18 +17,35 @@ TIME_MARGIN = 0.92
 
 
 def learning_rate(recipe: Recipe, step: int, planned_steps: int) -> float:
-    """Linear warm-up, then a cosine to 0 (Loshchilov & Hutter 2017).
+    """The learning rate of one step, between 0 and the recipe's.
+
+    "cosine": a linear warm-up, then a cosine to 0 (Loshchilov & Hutter 2017). "one_cycle": from a 25th up to the peak
+    and down to 0, both along a cosine (Smith 2018, in the form of fast.ai). Smith also lowers the momentum while the
+    rate rises; ours stays, since it is a constant of the compiled graph.
 
     Args:
-        recipe: Peak and length of the warm-up.
+        recipe: Peak, schedule and length of the warm-up.
         step: Steps that were taken already.
         planned_steps: Length of the whole.
+
+    Raises:
+        ValueError: An unknown schedule.
     """
+    if recipe.schedule not in SCHEDULES:
+        raise ValueError(f"`schedule` must be one of {', '.join(SCHEDULES)}. Received: {recipe.schedule!r}.")
     warmup = max(1.0, planned_steps * recipe.warmup_fraction)
     if step < warmup:
-        return recipe.learning_rate * (step + 1) / warmup
+        risen = (step + 1) / warmup
+        if recipe.schedule == "one_cycle":
+            risen = FIRST_RATE + (1.0 - FIRST_RATE) * _half_cosine(1.0 - min(1.0, risen))
+        return recipe.learning_rate * risen
     progress = min(1.0, (step - warmup) / max(1.0, planned_steps - warmup))
-    return recipe.learning_rate * max(1e-3, 0.5 * (1.0 + math.cos(math.pi * progress)))
+    return recipe.learning_rate * max(1e-3, _half_cosine(progress))
+
+
+def _half_cosine(progress: float) -> float:
+    """From 1 down to 0."""
+    return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 class Timetable:

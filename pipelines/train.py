@@ -17,7 +17,7 @@ from pipelines.graph import Graph
 from pipelines.history import History, Progress
 from pipelines.metrics import example_losses, score
 from pipelines.pace import Pace
-from pipelines.steps import StepsPerCall
+from pipelines.steps import StepsPerCall, predict_batch
 from pipelines.timetable import Timetable, learning_rate
 from records.task import Task
 from records.trial import EpochReport, Recipe, Report, Verdict
@@ -35,7 +35,7 @@ class Schedule:
     """How long to train, where it is not left to the clock."""
 
     planned_steps: int
-    """Length of the cosine."""
+    """Length of the schedule."""
     stop_after: int
     """Steps to take; at most `planned_steps`."""
 
@@ -67,8 +67,8 @@ def train(
 ) -> History:
     """Trains `model` in place and leaves its best weights in it.
 
-    The schedule is laid out so that it ends in time: the first steps are measured, then the cosine gets as many
-    steps as fit, at most `recipe.max_epochs`. With a `schedule` the clock decides nothing but when to give up.
+    The schedule is laid out so that it ends in time: the first steps are measured, then it gets as many steps as
+    fit, at most `recipe.max_epochs`. With a `schedule` the clock decides nothing but when to give up.
 
     Args:
         model: A network of a search space, not compiled; or its graph, at the start of a training.
@@ -183,15 +183,16 @@ class _Loop:
         """Scores the validation split and keeps the best weights. False: stop training."""
         if not len(self.data.validation_rows):
             return True
-        predictions = np.concatenate([self.graph.predict(batch) for batch in validation_batches(self.data)])
-        if not self.fixed:
-            self.timetable.epoch_done(self.seconds, self.at.step - self.epoch_began)
-        if not np.isfinite(predictions).all():
-            raise NotFinite(f"Predictions became NaN or infinite at step {self.at.step}.")
-        truth = self.data.validation_truth
-        value = float(score(self.task, truth, predictions)[self.task.objective])
-        loss = float(example_losses(self.task, truth, predictions).mean())
-        self._keep_if_better(value, loss, predictions)
+        with self.graph.averaged():
+            predictions = np.concatenate([self.graph.predict(batch) for batch in validation_batches(self.data)])
+            if not self.fixed:
+                self.timetable.epoch_done(self.seconds, self.at.step - self.epoch_began)
+            if not np.isfinite(predictions).all():
+                raise NotFinite(f"Predictions became NaN or infinite at step {self.at.step}.")
+            truth = self.data.validation_truth
+            value = float(score(self.task, truth, predictions)[self.task.objective])
+            loss = float(example_losses(self.task, truth, predictions).mean())
+            self._keep_if_better(value, loss, predictions)
         told = EpochReport(
             epoch=self.at.epochs, score=value, train_loss=self.at.train_loss, val_loss=loss, seconds=self.seconds
         )
@@ -211,9 +212,11 @@ class _Loop:
             at.best_weights = self.graph.model.get_weights()
 
     def finish(self) -> History:
-        """Puts the best weights into the network."""
+        """Puts the best weights into the network; the last ones where nothing was validated."""
         if self.at.best_weights:
             self.graph.model.set_weights(self.at.best_weights)
+        else:
+            self.graph.take_averages()
         self.at.seconds = self.seconds
         return History(
             reports=self.at.reports,
@@ -230,4 +233,5 @@ class _Loop:
 
 def predict(model: keras.Model, data: TrainingData) -> np.ndarray:
     """`<float32>[validation, ...]`: what `model` says of the validation rows."""
-    return np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in validation_batches(data)])
+    batches = list(validation_batches(data))
+    return np.concatenate([predict_batch(model, batch, len(batches[0])) for batch in batches])

@@ -229,7 +229,15 @@ def _pace(trial: TrialSpec, bench: Workbench) -> Pace:
             bench.kept.forget()
 
     name = graph_key(space, read_values, recipe, bench.prepared, bench.task, Pace()).name
-    return choose_pace(name, bench.prepared.spec.kind, trial.max_seconds, try_out, bench.home, has_accelerator())
+    return choose_pace(
+        name,
+        bench.prepared.spec.kind,
+        trial.max_seconds,
+        try_out,
+        bench.home,
+        has_accelerator(),
+        always_compiled=keras.backend.backend() == "jax",
+    )
 
 
 def save(folder: Path, model: keras.Model, predictions: np.ndarray) -> None:

@@ -31,26 +31,50 @@ class TrialState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """How to train one network; chosen by hyperparameters, like the network."""
+    """How to train one network; chosen by hyperparameters, like the network. The defaults of all parts are "off"."""
 
     optimizer: str = "adamw"
-    """"adamw" or "sgd" (Nesterov momentum 0.9)."""
+    """"adamw", "sgd" (Nesterov momentum 0.9), "lion" or "muon"; see `pipelines.optimizers`."""
     learning_rate: float = 1e-3
     """Peak, after the warm-up."""
+    schedule: str = "cosine"
+    """"cosine" or "one_cycle"; see `pipelines.timetable`."""
     weight_decay: float = 0.0
-    """Decoupled; not on biases, norms and other vectors."""
+    """Decoupled (this is the L2 of the recipe); not on biases, norms and other vectors."""
+    l1_decay: float = 0.0
+    """Decoupled too: at a learning rate of 1 each decayed weight would come nearer to 0 by so much in each step."""
+    clip_norm: float = 0.0
+    """Largest norm of all gradients together; 0: they are taken as they are."""
+    ema_decay: float = 0.0
+    """Of the running average of the weights, which is then what is validated and kept; 0: no average."""
     batch_size: int = 32
     max_epochs: int = 30
-    """Upper bound; the cosine ends earlier where the time allows fewer."""
+    """Upper bound; the schedule ends earlier where the time allows fewer."""
     warmup_fraction: float = 0.05
-    """Part of all steps in which the learning rate rises from 0."""
+    """Part of all steps in which the learning rate rises."""
     label_smoothing: float = 0.0
     patience: int = 8
     """Epochs without a better validation score, or a lower loss at the same score, before training stops."""
+    balance: float = 0.0
+    """Of n examples of a class n^(1 - balance) are seen: 0 takes the classes as they are, 1 each equally often."""
     flip: bool = False
     """Mirror half of the training images left to right."""
     crop_fraction: float = 0.0
     """Largest shift of a training image, as a part of its side; edges are reflected."""
+    rand_augment: float = 0.0
+    """Strength of two random changes of each training image, from 0 to 1."""
+    mixup_alpha: float = 0.0
+    """Of the beta distribution of the shares in which two images and their answers are mixed; 0: none are."""
+    cutmix_alpha: float = 0.0
+    """The same for a rectangle of one image that is put into another. With both each batch has one of the two."""
+    token_dropout: float = 0.0
+    """Part of the tokens of a training text that are left out."""
+    jitter: float = 0.0
+    """Standard deviation of noise on a series' scaled values."""
+    scaling: float = 0.0
+    """Standard deviation of the factor, around 1, of each channel of a series."""
+    window_warp: float = 0.0
+    """Part of a series that passes at half or twice its speed."""
     seed: int = 0
 
 

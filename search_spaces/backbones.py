@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from records.errors import ConfigError
 from search_spaces.applications import APPLICATIONS, RAW, Pixels, features_at
 from search_spaces.pretrained import LITE_PACKAGE, lite_why_not, load_application, load_lite, load_local
+from search_spaces.transfer import hub
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +44,8 @@ class Backbone:
     `<float32>[batch, height, width, features]` or `[batch, features]`."""
     why_not: Callable[[], str | None] = lambda: None
     """A sentence when it is known beforehand that the weights cannot be had."""
-    pixels: Pixels = RAW
+    pixels: Pixels | Callable[[], Pixels] = RAW
+    """How values of 0 to 255 are scaled; a function where that stands in files which may have to be fetched."""
     smallest_size: int = 32
     fixed_size: bool = False
     """Takes images of `default_size` and no other."""
@@ -65,8 +67,9 @@ def get_backbone(ref: str) -> Backbone:
 
     Args:
         ref: A name of `BACKBONES`; `applications:NAME` for a network of `keras.applications`, in any case, where a
-            width may follow (`applications:MobileNet-0.25`); or the path of a `.keras` file whose network takes RGB
-            images with values of 0 to 255, scaling included, and gives a feature map or a vector.
+            width may follow (`applications:MobileNet-0.25`); `hub:PRESET` for one of KerasHub's; or the path of a
+            `.keras` file whose network takes RGB images with values of 0 to 255, scaling included, and gives a feature
+            map or a vector.
 
     Raises:
         ConfigError: There is no such backbone.
@@ -75,11 +78,13 @@ def get_backbone(ref: str) -> Backbone:
         return BACKBONES[ref.lower()]
     if ref.lower().startswith(PREFIX):
         return _application(ref[len(PREFIX) :])
+    if ref.startswith(hub.PREFIX):
+        return _hub(ref)
     if Path(ref).suffix == ".keras":
         return _local(Path(ref))
     raise ConfigError(
         f"There is no backbone {ref!r}. Known: {', '.join(BACKBONES)}; or {PREFIX}NAME for a network of "
-        "keras.applications; or the path of a .keras file."
+        f"keras.applications; or {hub.PREFIX}PRESET for one of KerasHub; or the path of a .keras file."
     )
 
 
@@ -104,12 +109,13 @@ def build_encoder(backbone: Backbone, input_shape: tuple[int, int, int], size: i
     if channels not in (1, 3):
         raise ConfigError(f"A backbone takes images of 1 or 3 channels. Received: {channels} channels.")
     network = _load(backbone, backbone.fit_size(size))
+    pixels = backbone.pixels() if callable(backbone.pixels) else backbone.pixels
     rows, columns = (side or backbone.fit_size(size) for side in network.input_shape[1:3])
     inputs = keras.Input(input_shape, dtype="uint8", name="image")
     x = inputs if channels == 3 else keras.layers.Concatenate(name="grey_to_rgb")([inputs] * 3)
     # Scaling comes before resizing, which would round whole numbers.
-    x = keras.layers.Rescaling(list(backbone.pixels.scale), list(backbone.pixels.offset), name="scaling")(x)
-    if backbone.pixels.to_bgr:
+    x = keras.layers.Rescaling(list(pixels.scale), list(pixels.offset), name="scaling")(x)
+    if pixels.to_bgr:
         x = _to_bgr(x)
     if (height, width) != (rows, columns):
         x = keras.layers.Resizing(rows, columns, name="resizing")(x, training=False)
@@ -191,6 +197,22 @@ def _application(ref: str) -> Backbone:
         pixels=application.pixels,
         smallest_size=application.smallest_size,
         fixed_size=application.fixed_size,
+    )
+
+
+def _hub(ref: str) -> Backbone:
+    preset = ref[len(hub.PREFIX) :]
+    return Backbone(
+        name=ref,
+        title=f"the preset {preset} of KerasHub",
+        default_size=224,
+        num_features=None,
+        needs="KerasHub, and a download or a folder",
+        licence="not stated",
+        source="KerasHub",
+        load=partial(hub.load_hub, preset),
+        why_not=hub.hub_why_not,
+        pixels=partial(hub.hub_pixels, preset),
     )
 
 

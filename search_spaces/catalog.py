@@ -16,19 +16,30 @@ from search_spaces import recipes
 from search_spaces.backbones import BACKBONES, available, get_backbone
 from search_spaces.cnn import CNN
 from search_spaces.convolution1d import CONVOLUTION1D
+from search_spaces.convolution_recurrent import CONVOLUTION_RECURRENT
+from search_spaces.convolutional.convnext import CONVNEXT
+from search_spaces.convolutional.mobilenet import MOBILENET
+from search_spaces.convolutional.residual import RESIDUAL
 from search_spaces.finetuned_backbone import finetuned_backbone
 from search_spaces.finetuned_text import FINETUNED_TEXT
 from search_spaces.floor import FLOOR
+from search_spaces.forecasting.climate import CLIMATE_FORECAST
+from search_spaces.forecasting.dense import DENSE_FORECAST
 from search_spaces.frozen_backbone import frozen_backbone
 from search_spaces.frozen_text import FROZEN_TEXT
 from search_spaces.linear_forecast import LINEAR_FORECAST
+from search_spaces.ngrams.beside_text import NGRAMS_BESIDE_TEXT
+from search_spaces.ngrams.space import NGRAMS
+from search_spaces.patch_forecast import PATCH_FORECAST
 from search_spaces.pretrained import BackboneUnavailable
 from search_spaces.recurrent import RECURRENT
+from search_spaces.rocket.space import ROCKET
 from search_spaces.space import Space
 from search_spaces.tabular import MLP
 from search_spaces.tabular_text import MLP_WITH_TEXT
 from search_spaces.text_backbones import text_backbone_available
 from search_spaces.transformer import TRANSFORMER
+from search_spaces.vision_transformer import VISION_TRANSFORMER
 
 BACKBONE_SPACES: dict[str, Callable[[tuple[str, ...]], Space]] = {
     "frozen_backbone": frozen_backbone,
@@ -41,14 +52,25 @@ SPACES: dict[str, Space] = {
         FLOOR,
         *(make(tuple(BACKBONES)) for make in BACKBONE_SPACES.values()),
         CNN,
+        RESIDUAL,
+        MOBILENET,
+        CONVNEXT,
+        NGRAMS,
         FROZEN_TEXT,
+        NGRAMS_BESIDE_TEXT,
         FINETUNED_TEXT,
         MLP,
         MLP_WITH_TEXT,
         LINEAR_FORECAST,
+        CLIMATE_FORECAST,
+        DENSE_FORECAST,
+        ROCKET,
         CONVOLUTION1D,
+        CONVOLUTION_RECURRENT,
         RECURRENT,
         TRANSFORMER,
+        VISION_TRANSFORMER,
+        PATCH_FORECAST,
     )
 }
 
@@ -60,7 +82,8 @@ def open_spaces(config: RunConfig, spec: DataSpec) -> tuple[dict[str, Space], li
         ConfigError: An unknown space or backbone, a space that was asked for and does not fit the data, or a user's
             file that cannot be used.
     """
-    names = config.spaces or tuple(name for name, space in SPACES.items() if _fits(space, spec))
+    usual = (name for name, space in SPACES.items() if not space.on_request and _fits(space, spec))
+    names = config.spaces or tuple(usual)
     spaces: dict[str, Space] = {FLOOR.name: FLOOR}
     left_out: list[str] = []
     usable: list[str] = []
@@ -156,7 +179,16 @@ def _own_space(name: str, owner: Any) -> Space:
         return Space(name=name, choices=owner.choices, build=owner.build, recipe=owner.recipe)
 
     def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
-        usual = recipes.choices(hp, name, learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=40, augment=True, patience=10)
+        usual = recipes.choices(
+            hp,
+            name,
+            learning_rate=(1e-4, 1e-2, 1e-3),
+            max_epochs=40,
+            augment=True,
+            smoothing=bool(spec.labels),
+            patience=10,
+            spec=spec,
+        )
         return usual | owner.choices(hp, spec)
 
     return Space(name=name, choices=choices, build=owner.build, recipe=recipes.recipe)

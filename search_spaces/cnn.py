@@ -9,6 +9,7 @@ import keras
 from records.data import DataSpec, InputKind
 from records.task import Task
 from search_spaces import heads, recipes
+from search_spaces.convolutional.stems import image_front
 from search_spaces.space import Space
 
 
@@ -24,7 +25,9 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         # photographs lose little at 64 px and cost a fifth of 160
         "resolution": hp.Choice("cnn/resolution", [32, 48, 64, 96], default=48),
         "dropout_rate": hp.Float("cnn/dropout_rate", 0.0, 0.5, default=0.2),
-        **recipes.choices(hp, "cnn", learning_rate=(3e-4, 1e-2, 2e-3), max_epochs=40, augment=True, patience=10),
+        **recipes.choices(
+            hp, "cnn", learning_rate=(3e-4, 1e-2, 2e-3), max_epochs=40, augment=True, patience=10, spec=spec
+        ),
     }
 
 
@@ -48,22 +51,15 @@ def build(values: dict[str, Any], spec: DataSpec, task: Task) -> keras.Model:
     """
     if values["norm"] not in ("batch", "none"):
         raise ValueError(f"`cnn/norm` must be batch or none. Received: {values['norm']!r}.")
-    height, width, _ = spec.input_shape
-    if min(height, width) < 4:
-        raise ValueError(f"Images must be at least 4 pixels wide and high. Received: input_shape={spec.input_shape}.")
-    inputs = keras.Input(spec.input_shape, dtype=spec.dtype, name="image")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
-    shrink = values["resolution"] / max(height, width)
-    if shrink < 1:
-        height, width = max(4, round(height * shrink)), max(4, round(width * shrink))
-        x = keras.layers.Resizing(height, width)(x, training=False)
-    num_blocks = min(values["num_blocks"], min(height, width).bit_length() - 1)  # the last map keeps 2 pixels
+    front = image_front(spec, values["resolution"])
+    x = front.x
+    num_blocks = min(values["num_blocks"], min(x.shape[1:3]).bit_length() - 1)  # the last map keeps 2 pixels
     for i in range(num_blocks):
         x = _block(x, values["filters"] * 2**i, values)
         if i < num_blocks - 1:
             x = keras.layers.MaxPooling2D()(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, heads.build(task, spec, x, values["dropout_rate"]), name="cnn")
+    return keras.Model(front.inputs, heads.build(task, spec, x, values["dropout_rate"]), name="cnn")
 
 
 CNN = Space(name="cnn", choices=choices, build=build, recipe=recipes.recipe, input_kinds=frozenset({InputKind.IMAGE}))

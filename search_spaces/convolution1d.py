@@ -13,10 +13,10 @@ from keras import ops
 from records.data import DataSpec, InputKind
 from records.task import Task
 from search_spaces import heads, recipes, sequences
+from search_spaces.sequence_blocks import NORMS, normalise
 from search_spaces.space import Space
 
 MOST_STEPS = 512
-NORMS = ("batch", "layer", "none")
 KERNELS = {"3": (3,), "5": (5,), "3+5": (3, 5), "3+5+9": (3, 5, 9)}
 
 
@@ -40,6 +40,7 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
             learning_rate=(3e-4, 1e-2, 2e-3),
             **sequences.effort(spec),
             optimizers=("adamw",),
+            spec=spec,
         ),
     }
 
@@ -75,21 +76,11 @@ def _block(x: keras.KerasTensor, mask: keras.KerasTensor, dilation: int, values:
         for i, kernel in enumerate(kernels)
     ]
     y = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
-    y = ops.relu(_norm(y, mask, values["norm"]))
+    y = ops.relu(normalise(y, mask, values["norm"]))
     y = keras.layers.Conv1D(width, 3, padding="same", dilation_rate=dilation)(ops.multiply(y, mask))
-    y = _norm(y, mask, values["norm"])
+    y = normalise(y, mask, values["norm"])
     # a bias and a norm fill the padding, from where the next convolution would bring it back
     return ops.multiply(ops.relu(ops.add(x, y)), mask)
-
-
-def _norm(x: keras.KerasTensor, mask: keras.KerasTensor, norm: str) -> keras.KerasTensor:
-    if norm == "layer":
-        return keras.layers.LayerNormalization()(x)
-    if norm == "batch":
-        # statistics of the real steps alone; Keras' momentum of 0.99 needs thousands of steps
-        real = ops.cast(ops.squeeze(mask, axis=-1), "bool")
-        return keras.layers.BatchNormalization(momentum=0.9)(x, mask=real)
-    return x
 
 
 CONVOLUTION1D = Space(

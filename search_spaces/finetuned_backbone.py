@@ -54,7 +54,15 @@ def finetuned_backbone(backbones: tuple[str, ...]) -> Space:
             "trained_share": hp.Choice(f"{NAME}/trained_share", [0.2, 0.34, 0.5], default=0.34),
             "dropout_rate": hp.Float(f"{NAME}/dropout_rate", 0.0, 0.5, default=0.2),
             **recipes.choices(
-                hp, NAME, learning_rate=(3e-4, 2e-3, 7e-4), max_epochs=8, batch_sizes=(32, 64), optimizers=("adamw",)
+                hp,
+                NAME,
+                learning_rate=(3e-4, 2e-3, 7e-4),
+                max_epochs=8,
+                batch_sizes=(32, 64),
+                optimizers=("adamw",),
+                smoothing=bool(spec.labels),
+                spec=spec,
+                cached=True,
             ),
             # wrong for digits and letters, right for most photographs
             "flip": hp.Boolean(f"{NAME}/flip", default=True),

@@ -11,21 +11,30 @@ from search_spaces import recipes
 from search_spaces.frozen_backbone import build_head
 from search_spaces.space import Space
 from search_spaces.text_backbones import TEXT_BACKBONES, build_text_encoder
+from search_spaces.transfer.prototypes import choose_head, with_head_rate
 
 NAME = "frozen_text"
 
 
 def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
     """The backbone is not searched: it is the one whose tokenizer the texts were prepared with."""
-    return {
+    values = {
         "backbone": spec.text.tokenizer,
         # accuracy of a linear head on SST-2: every layer 0.831, the last four 0.825, the last one 0.814 (validation)
         "pooling": hp.Choice(f"{NAME}/pooling", ["every_layer", "last_layers", "last_layer"], default="every_layer"),
-        # 0 is a linear head, which few examples cannot overfit
-        "hidden_units": hp.Choice(f"{NAME}/hidden_units", [0, 128, 512], default=0),
+        **choose_head(hp, NAME, spec),
         "dropout_rate": hp.Float(f"{NAME}/dropout_rate", 0.0, 0.7, default=0.5),
-        **recipes.choices(hp, NAME, smoothing=bool(spec.labels), learning_rate=(1e-4, 1e-2, 1e-3), max_epochs=25),
+        **recipes.choices(
+            hp,
+            NAME,
+            smoothing=bool(spec.labels),
+            learning_rate=(1e-4, 1e-2, 1e-3),
+            max_epochs=25,
+            spec=spec,
+            cached=True,
+        ),
     }
+    return with_head_rate(values)
 
 
 def encoder(values: dict[str, Any], spec: DataSpec) -> keras.Model:

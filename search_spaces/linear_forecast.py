@@ -1,4 +1,8 @@
-"""Linear forecasts: one weight for each step of the past and each step of the future (NLinear, Zeng 2023)."""
+"""Linear forecasts: one weight for each step of the past and each step of the future (NLinear and DLinear, Zeng 2023).
+
+The past comes scaled by its own level and spread. Without a trend and with the base "last" this is NLinear; with a
+trend and the base "level" it is DLinear.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,12 @@ from keras import ops
 from records.data import DataSpec, InputKind
 from records.task import Task
 from search_spaces import heads, recipes, sequences
-from search_spaces.seasonal_naive import normal_offsets, season_ago
+from search_spaces.forecasting.bases import BASES, around, base_forecast, known_columns, linear_quantiles
+from search_spaces.forecasting.decomposition import trend_and_remainder
 from search_spaces.space import Space
 
-BASES = ("last", "season", "level")
+TREND_KERNELS = (0, 7, 13, 25, 49)
+"""Steps of the moving average: a week of days, a year of months, a day of hours (the paper's), two days; 0: none."""
 
 
 def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
@@ -23,6 +29,9 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         # against 0.91 of the naive error on 144 months, and no worse on 17,420 hours; the last value lets a series
         # drift (Zeng 2023), the level suits what always returns to it
         "base": hp.Choice("linear_forecast/base", list(BASES), default="season"),
+        # a map of the moving average beside one of the rest says no more than one map of the past can, but a slow
+        # change is one large input to it instead of many small ones, and so is learnt sooner
+        "trend_kernel": hp.Choice("linear_forecast/trend_kernel", list(TREND_KERNELS), default=0),
         # the calendar and what is known of the future; many weights, so a short series may be better off without
         "use_known": hp.Boolean("linear_forecast/use_known", default=True),
         **recipes.choices(
@@ -42,36 +51,20 @@ def build(values: dict[str, Any], spec: DataSpec, task: Task) -> keras.Model:
     Takes `<float32>[batch, history + horizon, features]`; see `records.spec.ForecastLayout`.
 
     Raises:
-        ValueError: An unknown base.
+        ValueError: An unknown base, or an even trend.
     """
     layout = spec.forecast
     inputs = keras.Input(spec.input_shape, dtype=spec.dtype, name="window")
     past = inputs[:, : layout.history, 0]
-    last = past[:, -1:]
-    if values["base"] == "last":
-        base = ops.repeat(last, layout.horizon, axis=1)
-    elif values["base"] == "season":
-        base = season_ago(past, layout)
-    elif values["base"] == "level":
-        base = ops.zeros_like(inputs[:, layout.history :, 0])
-    else:
-        raise ValueError(f"`linear_forecast/base` must be one of {', '.join(BASES)}. Received: {values['base']!r}.")
-    features = past if values["base"] == "level" else ops.subtract(past, last)
+    base = base_forecast(past, layout, values["base"], "linear_forecast/base")
+    features = past if values["base"] == "level" else ops.subtract(past, past[:, -1:])
+    if values["trend_kernel"]:
+        features = ops.concatenate(trend_and_remainder(features, values["trend_kernel"]), axis=1)
     if values["use_known"] and layout.known:
-        known = inputs[:, layout.history :, 1 + len(layout.past) : -3]
+        known = known_columns(inputs, layout)[:, layout.history :]
         features = ops.concatenate([features, ops.reshape(known, (-1, layout.horizon * len(layout.known)))], axis=1)
     x = keras.layers.Identity(name=heads.EMBEDDING)(features)
-    x = keras.layers.Dense(
-        layout.horizon * len(layout.quantiles),
-        kernel_initializer="zeros",
-        bias_initializer=keras.initializers.Constant(normal_offsets(layout).reshape(-1).tolist()),
-        name="steps",
-    )(x)
-    x = keras.layers.Reshape((layout.horizon, len(layout.quantiles)))(x)
-    # Keras adds a second argument of `[1, horizon, 1]` or `[batch, 1, 1]` as if it were a bias, over whichever axis has
-    # its size: what has fewer elements comes first
-    logits = keras.layers.Identity(name=heads.LOGITS)(ops.add(ops.expand_dims(base, -1), x))
-    return keras.Model(inputs, heads.future(logits, inputs), name="linear_forecast")
+    return keras.Model(inputs, heads.future(around(base, linear_quantiles(x, layout)), inputs), name="linear_forecast")
 
 
 LINEAR_FORECAST = Space(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import re
 import socket
 import warnings
 from collections.abc import Iterator
@@ -73,17 +74,17 @@ def load_application(application: Application, alpha: float, size: int) -> keras
     # Without a size: MobileNet has other weights for each, and 224 pixels are the ones that everybody knows.
     shape = (size, size, 3) if application.fixed_size else (None, None, 3)
     try:
-        with _quiet_download():
+        with quiet_download():
             return build(include_top=False, weights="imagenet", input_shape=shape, **width)
     except Exception as error:  # keras raises a bare Exception when a download fails
         raise BackboneUnavailable(
-            f"The weights of {application.name} cannot be had: {_first_line(error)}. Connect to the internet, put "
+            f"The weights of {application.name} cannot be had: {first_line(error)}. Connect to the internet, put "
             "their file into the folder models of KERAS_HOME, or leave this backbone out."
         ) from error
 
 
 @contextlib.contextmanager
-def _quiet_download() -> Iterator[None]:
+def quiet_download() -> Iterator[None]:
     """Keeps Keras off the standard output, which belongs to the command's answer, and gives up a silent connection."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SILENCE_SECONDS)
@@ -105,11 +106,14 @@ def load_local(path: Path, size: int) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a damaged or foreign file can raise anything
+        unknown = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
+        reason = f"it needs {unknown[1]!r}, which Keras does not have" if unknown else first_line(error)
         raise ConfigError(
-            f"{path} cannot be loaded: {_first_line(error)}. Expected a network saved as .keras that needs nothing but "
+            f"{path} cannot be loaded: {reason}. Expected a network saved as .keras that needs nothing but "
             "Keras' own layers."
         ) from error
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, without its full stop; its name where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -36,6 +36,9 @@ class Space:
     input_kinds: frozenset[InputKind] = frozenset(InputKind)
     fits: Callable[[DataSpec], bool] = lambda spec: True
     """Whether the space can be used for such data, beyond its kind."""
+    on_request: bool = False
+    """Searched only where `--space` names it: it has not been measured to win anything in a search of usual length, in
+    which each further space takes trials from the others."""
 
 
 class Replay:

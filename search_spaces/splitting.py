@@ -42,18 +42,16 @@ def split_encoder(encoder: keras.Model, share: float) -> tuple[keras.Model, kera
     return trunk, keras.Model(maps, features, name="top")
 
 
-def _unfreeze(network: keras.Model) -> None:
+def _unfreeze(layer: keras.Layer) -> None:
     """Lets everything be trained but batch normalisation: a few epochs of small batches make its statistics worse.
 
     Only freezing does that: when a network is trained, Keras runs even a layer called with `training=False` in
     training mode.
     """
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            layer.trainable = True
-            _unfreeze(layer)
-        else:
-            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    inside = layer.layers if isinstance(layer, keras.Model) else []
+    for part in [layer.layer] if isinstance(layer, keras.layers.Wrapper) else inside:
+        _unfreeze(part)
 
 
 def _cut(network: keras.Model, share: float) -> tuple[keras.Layer, keras.Model]:

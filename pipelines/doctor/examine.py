@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from pipelines.backend import configured, what_is_wrong
 from pipelines.doctor import probes
 from pipelines.reporting.wording import plural, size
 from records.errors import KerasmithError
@@ -72,7 +73,10 @@ def python_check() -> Check:
 
 
 def keras_checks(answer: probes.Answer) -> list[Check]:
-    """Whether Keras can be imported, and whether it sees a GPU."""
+    """Whether Keras can be imported with the backend that is chosen, and whether it sees a GPU."""
+    if wrong := what_is_wrong(configured()):
+        fix = "Unset KERAS_BACKEND to compute with TensorFlow, or set it to jax where JAX is installed."
+        return [Check(name="Keras", ok=False, what=wrong, fix=fix)]
     if answer.timed_out:
         what = f"Importing it took more than {probes.LIMIT_SECONDS:.0f} s: the machine is busy, or the disk slow."
         return [Check(name="Keras", ok=None, what=what, fix="Try again: the second time is faster.")]
@@ -81,6 +85,8 @@ def keras_checks(answer: probes.Answer) -> list[Check]:
         return [Check(name="Keras", ok=False, what=answer.error, fix=fix)]
     found = answer.fields
     what = f"Keras {found['keras']} on {found['backend']}, imported in {found['seconds']:.1f} s."
+    if found["backend"].startswith("jax"):
+        what += " Models are exported by TensorFlow, in processes of their own."
     devices = found["devices"]
     gpu = f"{plural(len(devices), 'GPU')}: {', '.join(devices)}." if devices else "None is seen: the processor is used."
     return [

@@ -13,6 +13,7 @@ from pipelines.preparing.forecast_columns import Chosen, choose_columns
 from pipelines.preparing.forecast_sample import find_sample
 from pipelines.preparing.forecast_series import Series, lay_out
 from pipelines.preparing.forecast_sizes import Borders, Sizes, choose_sizes, cut
+from pipelines.preparing.forecast_wide import made_long
 from pipelines.preparing.forecast_windows import (
     Origins,
     clusters,
@@ -56,6 +57,7 @@ def prepare_forecast(source: Source, config: RunConfig, path: Path, amount: Amou
     if config.split is not None:
         raise ConfigError("`split` cannot be used with forecasting, which always splits by time: leave it out.")
     frame: Frame = source.frame()
+    frame, config = made_long(frame, config)
     chosen = choose_columns(frame, config)
     series, found = lay_out(chosen)
     sizes, told = choose_sizes(series, config)

@@ -17,6 +17,7 @@ from pipelines.datasets.tables.naming import column_named
 from pipelines.datasets.tables.reading import read
 from pipelines.datasets.ts_format import read_header, read_series
 from pipelines.preparing.forecast_columns import choose_columns
+from pipelines.preparing.forecast_wide import SERIES, VALUE, melted
 from pipelines.scoring.inputs import Inputs, plain, some, told
 from records.config import RunConfig
 from records.errors import ConfigError, InputError
@@ -68,7 +69,7 @@ def read_histories(bundle: ModelBundle, path: Path, series_id: str | None = None
     """
     codec = bundle.codec
     assert isinstance(codec, ForecastCodec)
-    frame = read(path)
+    frame = _long(codec, read(path))
     named = column_named(frame.names, series_id, "id") if series_id else None
     if absent := [name for name in (codec.time, codec.target) if name is not None and name not in frame.names]:
         raise ConfigError(f"{path} lacks columns that the model reads: {some(absent)}. It has: {some(frame.names)}.")
@@ -83,6 +84,15 @@ def read_histories(bundle: ModelBundle, path: Path, series_id: str | None = None
     notes = (*told(frame), *_understood(path, series, codec.time, "in the order of {0}"))
     own = pa.table({"series": names}) if series else None
     return Inputs(names=names, batches=lambda: iter([raws]), table=own, notes=notes)
+
+
+def _long(codec: ForecastCodec, frame: Frame) -> Frame:
+    """The table with a row for each step of a series, also where the series stand side by side, as in training."""
+    if codec.target != VALUE or SERIES not in codec.extra or {VALUE, SERIES} & set(frame.names):
+        return frame
+    free = [name for name in frame.names if name not in codec.columns]
+    targets = [name for name in free if np.isfinite(to_numbers(frame.column(name))).any()]
+    return melted(frame, targets) if targets else frame
 
 
 def _ts_file(path: Path) -> Inputs:

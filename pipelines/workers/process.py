@@ -51,6 +51,7 @@ def limit_threads(count: int) -> None:
     os.environ["OMP_NUM_THREADS"] = str(count)
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
     os.environ["TF_NUM_INTEROP_THREADS"] = str(count)  # else a worker with one thread uses a second core
+    os.environ["PJRT_NPROC"] = str(count)  # what JAX takes for the number of cores
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

@@ -4,7 +4,7 @@ from itertools import islice
 
 import numpy as np
 
-from pipelines.batches import TrainingData, augment, smoothed, steps_per_epoch, training_batches, validation_batches
+from pipelines.batches import TrainingData, smoothed, steps_per_epoch, training_batches, validation_batches
 from pipelines.metrics import Truth
 from records.data import DataSpec, InputKind
 from records.trial import Recipe
@@ -65,18 +65,3 @@ def test_validation_joins_training_for_the_last_fit() -> None:
 def test_smoothed_targets_sum_to_one() -> None:
     targets = smoothed(np.array([0, 2]), 3, Recipe(label_smoothing=0.3))
     np.testing.assert_allclose(targets, [[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]], rtol=1e-6)
-
-
-def test_flip_mirrors_about_half_left_to_right() -> None:
-    batch = np.tile(np.arange(5, dtype=np.uint8)[None, None, :, None], (200, 7, 1, 1))
-    flipped = augment(batch.copy(), Recipe(flip=True), np.random.default_rng(0))
-    mirrored = [bool((image[0, :, 0] == np.arange(5)[::-1]).all()) for image in flipped]
-    assert 70 < sum(mirrored) < 130
-
-
-def test_shift_moves_by_at_most_its_fraction_and_reflects() -> None:
-    batch = np.tile(np.arange(10, dtype=np.uint8)[None, None, :, None], (50, 10, 1, 1))
-    shifted = augment(batch.copy(), Recipe(crop_fraction=0.2), np.random.default_rng(0))
-    starts = {int(image[0, 0, 0]) for image in shifted}
-    assert starts == {0, 1, 2}  # two pixels to the left or, reflected, to the right
-    assert shifted.shape == batch.shape and shifted.dtype == np.uint8

@@ -30,6 +30,12 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "recurrent": ("series", {"recurrent/dropout_rate": 0.3}),
 }
 RECIPE = Recipe(optimizer="adamw", learning_rate=1e-2, weight_decay=0.1, batch_size=8, max_epochs=40, patience=40)
+AUGMENTED: dict[str, dict[str, Any]] = {
+    "cnn": {"flip": True, "crop_fraction": 0.1, "rand_augment": 0.5, "mixup_alpha": 0.4, "cutmix_alpha": 1.0},
+    "mlp": {},
+    "recurrent": {"jitter": 0.1, "scaling": 0.1, "window_warp": 0.2},
+}
+EVERYTHING = {"schedule": "one_cycle", "clip_norm": 0.5, "l1_decay": 0.01, "ema_decay": 0.9, "balance": 0.5}
 TICK = 1 / 64
 
 
@@ -85,13 +91,13 @@ def trained(
     schedule: Schedule | None,
     report: Callable[[EpochReport], Verdict],
     resumption: Resumption,
+    changes: dict[str, Any] | None = None,
 ) -> tuple[list[np.ndarray], History]:
     """A training of a new network, as a new process makes it, under a clock that its batches move."""
     planned = plan(bench, space, KINDS[space][1], seed=7)
     ticking = Ticking(np.asarray(planned.data.inputs))
     data = dataclasses.replace(planned.data, inputs=ticking)
-    augmented = {"flip": True, "crop_fraction": 0.1} if space == "cnn" else {}
-    recipe = dataclasses.replace(RECIPE, seed=7, **augmented)
+    recipe = dataclasses.replace(RECIPE, seed=7, **AUGMENTED[space], **(changes or {}))
     graph = Graph(planned.model, recipe, data, bench.task, PLAIN)
     seconds = 60.0 if schedule else 0.7
     history = train(
@@ -122,6 +128,25 @@ def test_interrupted_equals_uninterrupted(space: str, by_clock: bool, tmp_path: 
         found, again = trained(bench, space, schedule, carry_on, Resumption(start=checkpoint.at))
         assert_same(found, expected)
         assert_same_history(again, history)
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["muon", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adamw", "sgd", "lion"))]
+)
+def test_every_part_of_a_recipe_goes_on_as_it_would_have(optimizer: str, tmp_path: Path) -> None:
+    bench, schedule = make_bench(SPACES["mlp"], SPECS["table"], tmp_path), Schedule(planned_steps=24, stop_after=20)
+    changes = {**EVERYTHING, "optimizer": optimizer}
+    expected, history = trained(bench, "mlp", schedule, carry_on, Resumption(), changes)
+    kept: list[Progress] = []
+    with pytest.raises(Interrupted):
+        keeping = Resumption(keep=lambda progress: kept.append(progress()))
+        trained(bench, "mlp", schedule, interrupt_after(3), keeping, changes)
+    write(tmp_path / CHECKPOINT, Checkpoint(at=kept[-1]), "digest")
+    checkpoint = read(tmp_path / CHECKPOINT, "digest")
+    assert checkpoint is not None
+    found, again = trained(bench, "mlp", schedule, carry_on, Resumption(start=checkpoint.at), changes)
+    assert_same(found, expected)
+    assert_same_history(again, history)
 
 
 def test_less_time_than_before_shortens_the_schedule(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines.graph import make_optimizer
+from pipelines.graph import Graph
+from pipelines.optimizers import averages
 from pipelines.pace import Pace
-from pipelines.train import NotFinite, Schedule, predict, train
+from pipelines.train import NotFinite, Resumption, Schedule, predict, train
 from pipelines.trial import Workbench, input_data, plan
 from records.task import get_task
 from records.trial import EpochReport, Recipe, Verdict
@@ -104,17 +105,26 @@ def test_one_step_changes_every_trainable_weight(bench: Workbench) -> None:
         assert not np.array_equal(np.asarray(weight), old), weight.path
 
 
-def test_vectors_are_not_decayed(bench: Workbench) -> None:
-    model = make_model(bench)
-    optimizer = make_optimizer(Recipe(weight_decay=0.3))
-    optimizer.build(model.trainable_weights)
-    decayed = {w.path.split("/")[-1] for w in model.trainable_weights if optimizer._use_weight_decay(w)}
-    assert decayed == {"kernel"}
-
-
-def test_an_unknown_optimizer_is_refused() -> None:
-    with pytest.raises(ValueError, match="`optimizer` must be adamw or sgd. Received: 'lion'"):
-        make_optimizer(Recipe(optimizer="lion"))
+@pytest.mark.parametrize("validated", [True, False])
+def test_averaged_weights_are_judged_and_kept_and_the_others_trained(bench: Workbench, validated: bool) -> None:
+    data = input_data(bench.prepared)
+    data = data if validated else data.with_validation_in_training()
+    fixed, kept = Schedule(planned_steps=10, stop_after=10), []
+    for recipe in (QUICK, dataclasses.replace(QUICK, ema_decay=0.9)):
+        model = make_model(bench, norm="none")
+        graph = Graph(model, recipe, data, TASK, Pace())
+        seen: list[list[np.ndarray]] = []
+        keep = Resumption(keep=lambda progress, seen=seen: seen.append(progress().variables))  # type: ignore[misc]
+        history = train(graph, recipe, data, TASK, carry_on, 60.0, fixed, resumption=keep)
+        kept.append((seen[-1], model.get_weights(), averages(graph.optimizer)))
+        if validated:
+            np.testing.assert_allclose(predict(model, data), history.predictions, atol=1e-6)
+    (plain, _, _), (trained, found, running) = kept
+    for one, other in zip(plain, trained, strict=True):
+        np.testing.assert_array_equal(one, other)  # judging the averages changes nothing of the training
+    if not validated:
+        for one, other in zip(found, running, strict=True):
+            np.testing.assert_array_equal(one, other.numpy())
 
 
 def test_reports_count_up_and_are_finite(bench: Workbench) -> None:

@@ -14,6 +14,7 @@ from search_spaces import pretrained
 from search_spaces.applications import APPLICATIONS
 from search_spaces.backbones import BACKBONES, Backbone, available, build_encoder, get_backbone
 from search_spaces.pretrained import BackboneUnavailable
+from search_spaces.splitting import split_encoder
 
 
 def images(*shape):
@@ -120,18 +121,52 @@ def backbone_fields(**changes):
     return fields | changes
 
 
-@pytest.mark.parametrize(
-    ("ref", "num_features", "size"),
-    [("MobileNetV3Small", 576, 32), ("mobilenetv2-1.3", 1664, 40), ("MobileNet-0.5", 512, 40)],
-)
-def test_applications_build_on_grey_images(ref, num_features, size, monkeypatch):
-    for name in ("MobileNet", "MobileNetV2", "MobileNetV3Small"):
-        build = getattr(keras.applications, name)
-        untrained = lambda weights, build=build, **arguments: build(weights=None, **arguments)  # noqa: E731
-        monkeypatch.setattr(keras.applications, name, untrained)
+def untrained(ref, monkeypatch):
+    """A backbone of keras.applications with random weights."""
     backbone = get_backbone(f"applications:{ref}")
+    name = backbone.name.removeprefix("applications:").partition("-")[0]
+    build = getattr(keras.applications, name)
+    monkeypatch.setattr(keras.applications, name, lambda weights, **arguments: build(weights=None, **arguments))
+    return backbone
+
+
+def check_normalisation(backbone, channels=3):
+    """Frozen, or in the half that is trained: no batch normalisation learns, or counts what passes."""
+    encoder = build_encoder(backbone, (20, 20, channels), size=32)
+    assert encoder.output_shape == (None, backbone.num_features)
+    trunk, top = split_encoder(encoder, 0.34)
+    fixed = [weight for weight in encoder.weights if "moving" in weight.path]
+    before = [keras.ops.convert_to_numpy(weight).copy() for weight in fixed]
+    top(encoder_maps := trunk(images(3, 20, 20, channels), training=True), training=True)
+    assert not trunk.trainable_weights and top.trainable_weights and len(encoder_maps.shape) == 4
+    for weight, old in zip(fixed, before, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old, err_msg=weight.path)
+    layers = [layer for layer in top._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    assert not any(layer.trainable for layer in layers)
+    return len(fixed)
+
+
+@pytest.mark.parametrize(
+    ("ref", "num_features"), [("MobileNetV3Small", 576), ("mobilenetv2-1.3", 1664), ("MobileNet-0.5", 512)]
+)
+def test_applications_build_on_grey_images_and_keep_their_normalisation(ref, num_features, monkeypatch):
+    backbone = untrained(ref, monkeypatch)
     assert backbone.num_features == num_features
-    assert build_encoder(backbone, (20, 20, 1), size=size).output_shape == (None, num_features)
+    assert check_normalisation(backbone, channels=1) > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "ref", ["InceptionV3", "Xception", "EfficientNetB0", "EfficientNetV2B0", "DenseNet121", "ResNet50", "ResNet50V2"]
+)
+def test_every_family_keeps_its_normalisation(ref, monkeypatch):
+    assert check_normalisation(untrained(ref, monkeypatch)) > 20
+
+
+@pytest.mark.parametrize("ref", ["VGG16", "ConvNeXtTiny"])
+@pytest.mark.slow
+def test_families_without_batch_normalisation_are_cut_too(ref, monkeypatch):
+    assert check_normalisation(untrained(ref, monkeypatch)) == 0
 
 
 def test_a_size_that_a_network_cannot_take_is_moved_to_one_that_it_can():
@@ -171,7 +206,7 @@ def test_listing_imports_nothing_heavy():
 @pytest.mark.parametrize(
     ("ref", "message"),
     [
-        ("lite1", r"no backbone 'lite1'. Known: efficientnet_lite0; or applications:NAME"),
+        ("lite1", r"no backbone 'lite1'. Known: efficientnet_lite0; or applications:NAME .* or hub:PRESET"),
         ("applications:resnet52", r"no network 'resnet52'. Known: .*ResNet50"),
         ("applications:MobileNet-0.3", r"MobileNet at a width of '0.3'. Known besides the full width: 0.25, 0.5, 0.75"),
         ("applications:VGG16-2", r"Known besides the full width: none"),
@@ -201,6 +236,13 @@ def test_a_file_may_give_a_map_or_a_vector(tmp_path):
         np.testing.assert_allclose(features(encoder, inputs), expected, rtol=1e-4, atol=1e-3)
 
 
+class Foreign(keras.layers.Layer):
+    """A layer that only its author has."""
+
+    def call(self, x):
+        return x
+
+
 def test_a_file_that_is_no_backbone_is_refused(tmp_path):
     image, grey = keras.Input((8, 8, 3)), keras.Input((8, 8, 1))
     unsafe = keras.layers.Lambda(lambda x: x * 2)(image)
@@ -209,6 +251,7 @@ def test_a_file_that_is_no_backbone_is_refused(tmp_path):
     refused = {
         str(text): "text.keras cannot be loaded: .*Keras' own layers",
         save(tmp_path / "lambda.keras", unsafe, image): "lambda.keras cannot be loaded",
+        save(tmp_path / "foreign.keras", Foreign()(image), image): "foreign.keras cannot be loaded: it needs 'Foreign'",
         save(tmp_path / "grey.keras", keras.layers.Flatten()(grey), grey): r"Received: input \(None, 8, 8, 1\)",
         save(tmp_path / "two.keras", keras.layers.Add()([image, grey]), image, grey): "Expected one input",
     }

@@ -7,50 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from records.data import DataSpec, InputKind
-from records.spec import ForecastLayout
 from records.task import get_task
 from search_spaces import heads
 from search_spaces.linear_forecast import BASES, LINEAR_FORECAST
 from search_spaces.seasonal_naive import build_seasonal_naive
 from search_spaces.space import read
-
-TASK = get_task("forecasting")
-
-
-def make_spec(
-    history: int = 11, horizon: int = 5, season: int = 3, quantiles: tuple[float, ...] = (0.1, 0.5, 0.8, 0.9)
-) -> DataSpec:
-    layout = ForecastLayout(
-        history=history, horizon=horizon, season=season, quantiles=quantiles, past=("wind",), known=("sine", "cosine")
-    )
-    return DataSpec(
-        kind=InputKind.FORECAST,
-        input_shape=(history + horizon, 1 + 1 + 2 + 3),
-        dtype="float32",
-        task="forecasting",
-        num_train=100,
-        layout=layout,
-    )
-
-
-def windows(spec: DataSpec, count: int = 3, seed: int = 0) -> np.ndarray:
-    layout = spec.forecast
-    rng = np.random.default_rng(seed)
-    inputs = rng.normal(size=(count, *spec.input_shape)).astype(np.float32)
-    inputs[:, layout.history :, :2] = 0
-    inputs[:, :, -3] = np.arange(layout.history + layout.horizon) < layout.history
-    inputs[:, :, -2] = rng.normal(100, 10, (count, 1))
-    inputs[:, :, -1] = rng.uniform(1, 5, (count, 1))
-    return inputs
-
-
-def naive(inputs: np.ndarray, spec: DataSpec) -> np.ndarray:
-    """`<float32>[n, horizon]`, step by step."""
-    layout = spec.forecast
-    season = layout.season if layout.season <= layout.history else 1
-    steps = [layout.history - season + step % season for step in range(layout.horizon)]
-    return inputs[:, steps, 0] * inputs[:, :1, -1] + inputs[:, :1, -2]
+from tests.search_spaces.forecasting.windows import TASK, make_spec, naive, windows
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,16 @@ def test_training_reaches_the_last_layers_and_no_normalisation(tmp_path):
     assert changed == {w.path for w in network.layers[-1].get_layer("nested_conv").weights}
 
 
+def test_normalisation_inside_a_wrapper_is_not_trained_either(tmp_path):
+    image = keras.Input((None, 6, 3))
+    x = keras.layers.Conv2D(5, 3, padding="same", name="cut_here")(image)
+    x = keras.layers.TimeDistributed(keras.layers.BatchNormalization())(keras.layers.Conv2D(4, 1)(x))
+    top = split_encoder(own_encoder(keras.layers.Conv2D(3, 1)(x), image, tmp_path), share=0.9)[1]
+    top(np.ones((2, *top.input_shape[1:]), np.float32), training=True)
+    found = [weight.path for weight in top.trainable_weights]
+    assert len(found) == 4 and not [path for path in found if "norm" in path]
+
+
 def test_a_cut_takes_no_layer_that_a_path_leads_around(tmp_path):
     image = keras.Input((None, None, 3))
     x = stem = keras.layers.Conv2D(7, 1, name="stem")(image)
