@@ -90,4 +90,6 @@ NGRAMS_BESIDE_TEXT = Space(
     encoder_key=lambda values: f"{values['backbone']}@{values['features']}+tokens",
     input_kinds=frozenset({InputKind.TEXT}),
     fits=fits,
+    # at equal rates and passes it was not better than the features alone, which it computes a second time
+    on_request=True,
 )

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import serving_guards
 from benchmarks.serving_guards import HalfOpen, guards
+from benchmarks.serving_load import OPENED
 from benchmarks.serving_payloads import Payload, label_in
 from benchmarks.serving_traffic import Traffic, asked, failed, served
 
@@ -79,15 +80,19 @@ def test_every_reply_is_counted_once_by_its_status() -> None:
 
 
 def test_an_open_loop_counts_the_time_that_a_request_waits_for_its_turn() -> None:
-    turn = asyncio.Lock()
+    turn, opening = asyncio.Lock(), OPENED
 
     async def answer(request: bytes) -> bytes:
-        async with turn:
-            await asyncio.sleep(0.02)
+        nonlocal opening
+        opening -= 1
+        if opening < 0:
+            async with turn:
+                await asyncio.sleep(0.02)
         return reply()
 
     with serving(answer) as url:
         alone = Traffic(url, b"x", {}, rate=8.0, seconds=1.0, seed=1).start().wait()["statuses"]["200"]
+        opening = OPENED
         flooded = Traffic(url, b"x", {}, rate=150.0, seconds=1.0, seed=1).start().wait()["statuses"]["200"]
     assert 20 <= alone["p50_ms"] < 60
     assert flooded["per_second"] < 51 and flooded["count"] > flooded["per_second"]  # some came after the end
