@@ -70,10 +70,10 @@ def values_of(parameter: keras_tuner.engine.hyperparameters.HyperParameter) -> l
 
 def parameters() -> list[Any]:
     """Every hyperparameter of every space, with the first kind of data that has it; three of them are fast. Those of
-    training are the same for all spaces: each is tried once. Spaces on request are
-    left out for the time that they take; their graphs have keys of the same form."""
+    training are the same for all spaces: each is tried once, with the quickest network that has it. Spaces on request
+    are left out for the time that they take; their graphs have keys of the same form."""
     found: dict[str, Any] = {}
-    for space, kind in PAIRS:
+    for space, kind in sorted(PAIRS, key=lambda pair: pair[0] != "mlp"):
         if SPACES[space].on_request:
             continue
         hp = keras_tuner.HyperParameters()
