@@ -25,9 +25,7 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         # photographs lose little at 64 px and cost a fifth of 160
         "resolution": hp.Choice("cnn/resolution", [32, 48, 64, 96], default=48),
         "dropout_rate": hp.Float("cnn/dropout_rate", 0.0, 0.5, default=0.2),
-        **recipes.choices(
-            hp, "cnn", learning_rate=(3e-4, 1e-2, 2e-3), max_epochs=40, augment=True, patience=10, spec=spec
-        ),
+        **recipes.image_choices(hp, "cnn", spec),
     }
 
 

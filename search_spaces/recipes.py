@@ -107,6 +107,11 @@ def choices(
     return values
 
 
+def image_choices(hp: Any, family: str, spec: DataSpec) -> dict[str, Any]:
+    """`choices` for a convolutional network of one's own on raw images, whatever its blocks."""
+    return choices(hp, family, learning_rate=(3e-4, 1e-2, 2e-3), max_epochs=40, augment=True, patience=10, spec=spec)
+
+
 def _course(hp: Any, family: str) -> dict[str, Any]:
     """How the rate and the weights move."""
     return {

@@ -37,16 +37,7 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         # from 65 px on a stem makes a quarter of it: 128 px cost what 32 do
         "resolution": hp.Choice("convnext/resolution", [32, 48, 64, 96, 128, 160], default=128),
         "dropout_rate": hp.Float("convnext/dropout_rate", 0.0, 0.5, default=0.2),
-        **recipes.choices(
-            hp,
-            "convnext",
-            smoothing=bool(spec.labels),
-            learning_rate=(3e-4, 1e-2, 2e-3),
-            max_epochs=40,
-            augment=True,
-            patience=10,
-            spec=spec,
-        ),
+        **recipes.image_choices(hp, "convnext", spec),
     }
 
 

@@ -74,16 +74,7 @@ def choices(hp: Any, spec: DataSpec) -> dict[str, Any]:
         "stochastic_depth_rate": hp.Choice("mobilenet/stochastic_depth_rate", [0.0, 0.1, 0.2], default=0.0),
         "pooling": hp.Choice("mobilenet/pooling", list(ends.POOLINGS), default="mean"),
         "dropout_rate": hp.Float("mobilenet/dropout_rate", 0.0, 0.5, default=0.2),
-        **recipes.choices(
-            hp,
-            "mobilenet",
-            smoothing=bool(spec.labels),
-            learning_rate=(3e-4, 1e-2, 2e-3),
-            max_epochs=40,
-            augment=True,
-            patience=10,
-            spec=spec,
-        ),
+        **recipes.image_choices(hp, "mobilenet", spec),
     }
     with hp.conditional_scope("mobilenet/block", ["inverted_residual"]):
         if block == "inverted_residual":

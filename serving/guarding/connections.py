@@ -31,9 +31,9 @@ class Connection(HttpToolsProtocol):
     limits: ClassVar[Limits] = Limits()
     heard: ClassVar[Callable[[int], None] | None] = None
     """Hears the status of what is refused here: no application sees it."""
-    door: ClassVar[Callable[[bytes, bytes], bytes | None] | None] = None
-    """Whether a request, by its method and address, is turned away before anything is made for it: the whole reply, or
-    `None`. Under more load than a worker can take, most of its time would go into refusing."""
+    door: ClassVar[Callable[[bytes, bytes, list[tuple[bytes, bytes]]], bytes | None] | None] = None
+    """Whether a request, by its method, address and headers, is turned away before anything is made for it: the whole
+    reply, or `None`. Under more load than a worker can take, most of its time would go into refusing."""
 
     under_way: ClassVar[int] = 0
     """Requests on all connections whose headers came and which are not answered."""
@@ -47,9 +47,8 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.ws_protocol_class = None  # nothing here speaks WebSocket
-        self.access_log = (
-            False  # ours is `serving.observing.logs`; uvicorn makes its words even where nobody reads them
-        )
+        # ours is `serving.observing.logs`; uvicorn makes the words of its own even where nobody reads them
+        self.access_log = False
         self._watch = watch_of(server_state, self.limits)
         self._part = IDLE
         self._header_bytes = 0
@@ -115,7 +114,7 @@ class Connection(HttpToolsProtocol):
         ordinary = not (self.answering or self.expect_100_continue or self._watch.draining or self.flow.write_paused)
         if door is None or not ordinary or not self.parser.should_keep_alive() or self.parser.should_upgrade():
             return False
-        reply = door(self.parser.get_method(), self.url)
+        reply = door(self.parser.get_method(), self.url, self.headers)
         if reply is None:
             return False
         self.transport.write(reply)

@@ -6,14 +6,13 @@ would be left for those that it serves. Here a refusal is made of a few pieces o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from serving.guarding.guard import Guard
 from serving.guarding.security import LINES
-from serving.messages import Reply
+from serving.messages import Reply, request_id
 from serving.routes import find
 from serving.served import Served
 
@@ -40,12 +39,13 @@ class Door:
         """Addresses that the model works for, by their bytes; few, since a model has few names."""
         self._made: tuple[Reply, bytes] | None = None
 
-    def __call__(self, method: bytes, url: bytes) -> bytes | None:
+    def __call__(self, method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]) -> bytes | None:
         """The whole reply, or `None`: the request goes on.
 
         Args:
             method: As it came.
             url: As it came: path and query.
+            headers: Names in lower case.
         """
         full = self._guard.full()
         if full is None or method != b"POST":
@@ -54,7 +54,7 @@ class Door:
         if not path:
             return None
         self._heard(path, full)
-        return b"%bx-request-id: %b\r\n\r\n%b" % (self._head(full), os.urandom(16).hex().encode(), full.body)
+        return b"%bx-request-id: %b\r\n\r\n%b" % (self._head(full), request_id(dict(headers)).encode(), full.body)
 
     def _route(self, url: bytes) -> str:
         try:
